@@ -1,0 +1,96 @@
+// The configuration file as plain values, every default filled in and every reference checked. Made by reader.hpp.
+// Knows nothing of YAML, nor of the machine it runs on: what the kernel knows stays unset here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/wire/address.hpp"
+
+namespace dsr::config {
+
+enum class Driver : std::uint8_t { pcap, dpdk };
+enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };  // the IPv4 protocol numbers
+enum class DsrType : std::uint8_t { l2, l3 };
+enum class ServerState : std::uint8_t { enabled, draining, disabled };
+enum class MonitorType : std::uint8_t { none, tcp, udp, ping };
+
+struct Interface {
+    std::string name;
+    std::string device;  // dpdk only: PCI address or vdev string
+    std::optional<wire::Ipv4Prefix> address;
+    std::optional<wire::MacAddress> mac;
+    std::optional<std::uint32_t> mtu;  // bytes, 576..65535
+    std::optional<wire::Ipv4Address> gateway;
+};
+
+struct Neighbor {
+    wire::Ipv4Address address;
+    wire::MacAddress mac;
+};
+
+struct LoadBalancer {
+    Driver driver = Driver::pcap;
+    std::vector<Interface> interfaces;  // 1 (one-arm) or 2 (client side, server side)
+    std::vector<Neighbor> neighbors;
+    std::uint32_t workers = 1;
+    std::uint32_t flow_table_entries = 1048576;  // per worker
+    std::uint32_t maglev_table_size = 65537;     // prime
+    std::string control_socket = "/run/dsr/lb.sock";
+    std::string http = "127.0.0.1:9420";  // ADDRESS:PORT; empty: off
+};
+
+struct NetworkProfile {
+    std::string name;
+    Protocol protocol = Protocol::tcp;
+    std::chrono::seconds session_idle_timeout{300};  // 0: never
+    DsrType dsr_type = DsrType::l2;
+};
+
+struct Server {
+    wire::Ipv4Address address;
+    std::uint32_t weight = 1;
+    ServerState state = ServerState::enabled;
+    std::optional<wire::MacAddress> mac;
+};
+
+struct HealthMonitor {
+    MonitorType type = MonitorType::none;
+    std::chrono::seconds interval{2};
+    std::chrono::seconds timeout{1};
+    std::uint32_t rise = 2;
+    std::uint32_t fall = 3;
+};
+
+struct Pool {
+    std::string name;
+    std::vector<Server> servers;
+    HealthMonitor health_monitor;
+};
+
+// Inclusive.
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+    friend constexpr bool operator==(const PortRange&, const PortRange&) = default;
+};
+
+struct VirtualService {
+    std::string name;
+    wire::Ipv4Address vip;
+    std::vector<PortRange> ports;     // sorted by first, no overlap
+    std::size_t network_profile = 0;  // index into Config::network_profiles
+    std::size_t pool = 0;             // index into Config::pools
+};
+
+struct Config {
+    LoadBalancer load_balancer;
+    std::vector<NetworkProfile> network_profiles;
+    std::vector<Pool> pools;
+    std::vector<VirtualService> virtual_services;
+};
+
+}  // namespace dsr::config
