@@ -1,0 +1,257 @@
+#include "common/config/check.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+namespace dsr::config {
+namespace {
+
+using wire::Ipv4Address;
+
+std::string interface_path(std::size_t i) {
+    return element("load_balancer.interfaces", i);
+}
+std::string neighbor_path(std::size_t i) {
+    return element("load_balancer.neighbors", i);
+}
+std::string service_path(std::size_t i) {
+    return element("virtual_services", i);
+}
+std::string server_path(std::size_t pool, std::size_t server) {
+    return element(element("pools", pool) + ".servers", server);
+}
+
+// Reports the second and later of values that must differ; `value_of(i)` is the text of what stands at `path_of(i)`.
+template <typename ValueOf, typename PathOf>
+void require_distinct(Draft& draft, std::size_t count, ValueOf value_of, PathOf path_of) {
+    std::unordered_map<std::string, std::string> first_at;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string path = path_of(i);
+        const auto place = draft.place(path);
+        if (!place) continue;
+        const std::string value = value_of(i);
+        const auto [first, is_new] = first_at.try_emplace(value, path);
+        if (!is_new) draft.report.add(*place, path, quoted(value) + " is already given at " + first->second);
+    }
+}
+
+void check_names(Draft& draft) {
+    const auto distinct = [&](const auto& list, const std::string& section) {
+        require_distinct(
+            draft, list.size(), [&](std::size_t i) { return list[i].name; },
+            [&](std::size_t i) { return element(section, i) + ".name"; });
+    };
+    distinct(draft.config.load_balancer.interfaces, "load_balancer.interfaces");
+    distinct(draft.config.network_profiles, "network_profiles");
+    distinct(draft.config.pools, "pools");
+    distinct(draft.config.virtual_services, "virtual_services");
+}
+
+void check_gateway(Draft& draft, std::size_t i) {
+    const Interface& one = draft.config.load_balancer.interfaces[i];
+    const std::string path = interface_path(i) + ".gateway";
+    const auto place = draft.place(path);
+    if (!place || !one.gateway || !one.address) return;
+    if (*one.gateway == one.address->address)
+        draft.report.add(*place, path, quoted(to_string(*one.gateway)) + " is the interface's own address");
+    else if (!one.address->contains(*one.gateway))
+        draft.report.add(*place, path,
+                         quoted(to_string(*one.gateway)) + " lies outside the interface's network " +
+                             to_string(wire::Ipv4Prefix{one.address->network(), one.address->length}));
+}
+
+void check_interfaces(Draft& draft) {
+    const auto& interfaces = draft.config.load_balancer.interfaces;
+    for (std::size_t i = 0; i < interfaces.size(); ++i)
+        check_gateway(draft, i);
+    require_distinct(
+        draft, interfaces.size(),
+        [&](std::size_t i) { return interfaces[i].address ? to_string(interfaces[i].address->address) : ""; },
+        [](std::size_t i) { return interface_path(i) + ".address"; });
+    require_distinct(
+        draft, interfaces.size(), [&](std::size_t i) { return interfaces[i].mac ? to_string(*interfaces[i].mac) : ""; },
+        [](std::size_t i) { return interface_path(i) + ".mac"; });
+    const auto& neighbors = draft.config.load_balancer.neighbors;
+    require_distinct(
+        draft, neighbors.size(), [&](std::size_t i) { return to_string(neighbors[i].address); },
+        [](std::size_t i) { return neighbor_path(i) + ".address"; });
+}
+
+void check_monitor(Draft& draft, std::size_t pool) {
+    const HealthMonitor& monitor = draft.config.pools[pool].health_monitor;
+    const std::string path = element("pools", pool) + ".health_monitor";
+    if (monitor.timeout <= monitor.interval) return;
+    const std::string interval = std::to_string(monitor.interval.count());
+    // Whichever of the two is written; the other one is then the default.
+    if (const auto place = draft.place(path + ".timeout"))
+        draft.report.add(*place, path + ".timeout",
+                         quoted(std::to_string(monitor.timeout.count())) + " is longer than the interval of " +
+                             interval + " s: the next check would start before this one ends");
+    else if (const auto other = draft.place(path + ".interval"))
+        draft.report.add(*other, path + ".interval",
+                         quoted(interval) + " is shorter than the timeout of " +
+                             std::to_string(monitor.timeout.count()) +
+                             " s: the next check would start before this one ends");
+}
+
+void check_pools(Draft& draft) {
+    const Config& config = draft.config;
+    for (std::size_t i = 0; i < config.pools.size(); ++i) {
+        const auto& servers = config.pools[i].servers;
+        require_distinct(
+            draft, servers.size(), [&](std::size_t j) { return to_string(servers[j].address); },
+            [i](std::size_t j) { return server_path(i, j) + ".address"; });
+        check_monitor(draft, i);
+        const std::string path = element("pools", i) + ".servers";
+        constexpr std::size_t kMaxServers = 65534;  // ring::build_table's
+        const std::size_t most = std::min<std::size_t>(kMaxServers, config.load_balancer.maglev_table_size);
+        if (const auto place = draft.place(path); place && servers.size() > most)
+            draft.report.add(*place, path,
+                             quoted(std::to_string(servers.size())) + " servers are more than " + std::to_string(most) +
+                                 ", the most that maglev_table_size " +
+                                 std::to_string(config.load_balancer.maglev_table_size) + " has room for");
+    }
+}
+
+// Addresses that are a host's own, and where they are written.
+using Owners = std::unordered_map<Ipv4Address, std::string>;
+
+Owners interface_owners(const Draft& draft) {
+    Owners owners;
+    const auto& interfaces = draft.config.load_balancer.interfaces;
+    for (std::size_t i = 0; i < interfaces.size(); ++i)
+        if (interfaces[i].address) owners.try_emplace(interfaces[i].address->address, interface_path(i) + ".address");
+    return owners;
+}
+
+// Adds every host the file names besides the interfaces.
+void add_other_owners(const Draft& draft, Owners& owners) {
+    const auto add = [&](Ipv4Address address, std::string path) {
+        if (draft.place(path)) owners.try_emplace(address, std::move(path));
+    };
+    const auto& balancer = draft.config.load_balancer;
+    for (std::size_t i = 0; i < balancer.interfaces.size(); ++i)
+        if (balancer.interfaces[i].gateway) add(*balancer.interfaces[i].gateway, interface_path(i) + ".gateway");
+    for (std::size_t i = 0; i < balancer.neighbors.size(); ++i)
+        add(balancer.neighbors[i].address, neighbor_path(i) + ".address");
+    for (std::size_t i = 0; i < draft.config.pools.size(); ++i)
+        for (std::size_t j = 0; j < draft.config.pools[i].servers.size(); ++j)
+            add(draft.config.pools[i].servers[j].address, server_path(i, j) + ".address");
+}
+
+// A server or neighbor at an interface's address would be the load balancer itself.
+void check_not_an_interface(Draft& draft, const Owners& interfaces, Ipv4Address address, const std::string& path) {
+    const auto owner = interfaces.find(address);
+    if (const auto place = draft.place(path); place && owner != interfaces.end())
+        draft.report.add(*place, path,
+                         quoted(to_string(address)) + " is the load balancer's own address at " + owner->second);
+}
+
+void check_addresses(Draft& draft) {
+    Owners owners = interface_owners(draft);
+    const Config& config = draft.config;
+    for (std::size_t i = 0; i < config.load_balancer.neighbors.size(); ++i)
+        check_not_an_interface(draft, owners, config.load_balancer.neighbors[i].address, neighbor_path(i) + ".address");
+    for (std::size_t i = 0; i < config.pools.size(); ++i)
+        for (std::size_t j = 0; j < config.pools[i].servers.size(); ++j)
+            check_not_an_interface(draft, owners, config.pools[i].servers[j].address, server_path(i, j) + ".address");
+
+    add_other_owners(draft, owners);
+    for (std::size_t i = 0; i < config.virtual_services.size(); ++i) {
+        const std::string path = service_path(i) + ".vip";
+        const auto owner = owners.find(config.virtual_services[i].vip);
+        if (const auto place = draft.place(path); place && owner != owners.end())
+            draft.report.add(*place, path,
+                             quoted(to_string(config.virtual_services[i].vip)) + " is a host's own address at " +
+                                 owner->second + ": a VIP belongs to no single host");
+    }
+}
+
+// Layer 2 reaches a server by its MAC address only, so that it must be on a network of ours. Unknown as long as the
+// address of an interface is left to the kernel.
+void check_l2_reach(Draft& draft) {
+    const auto& interfaces = draft.config.load_balancer.interfaces;
+    if (interfaces.empty() ||
+        !std::ranges::all_of(interfaces, [](const Interface& one) { return one.address.has_value(); }))
+        return;
+    std::set<std::size_t> l2_pools;
+    for (std::size_t i = 0; i < draft.config.virtual_services.size(); ++i) {
+        const VirtualService& service = draft.config.virtual_services[i];
+        const auto profile_type = element("network_profiles", service.network_profile) + ".dsr_profile.dsr_type";
+        if (draft.place(service_path(i) + ".pool") && draft.place(service_path(i) + ".network_profile") &&
+            draft.place(profile_type) && draft.config.network_profiles[service.network_profile].dsr_type == DsrType::l2)
+            l2_pools.insert(service.pool);
+    }
+    for (const std::size_t pool : l2_pools) {
+        const auto& servers = draft.config.pools[pool].servers;
+        for (std::size_t j = 0; j < servers.size(); ++j) {
+            const Ipv4Address address = servers[j].address;
+            const std::string path = server_path(pool, j) + ".address";
+            const auto place = draft.place(path);
+            if (place &&
+                std::ranges::none_of(interfaces, [&](const Interface& one) { return one.address->contains(address); }))
+                draft.report.add(
+                    *place, path,
+                    quoted(to_string(address)) +
+                        " is on no interface's network: dsr_type l2 reaches only servers on the same segment (l3 any)");
+        }
+    }
+}
+
+std::string to_text(PortRange range) {
+    const std::string first = std::to_string(range.first);
+    return range.first == range.last ? first : first + "-" + std::to_string(range.last);
+}
+
+// Who gets a port: VIP and protocol, where both are known; otherwise the service alone.
+using PortOwner = std::tuple<bool, std::uint32_t, std::size_t>;
+
+PortOwner port_owner(const Draft& draft, std::size_t i) {
+    const VirtualService& service = draft.config.virtual_services[i];
+    const auto profile = element("network_profiles", service.network_profile) + ".type";
+    if (!draft.place(service_path(i) + ".vip") || !draft.place(service_path(i) + ".network_profile") ||
+        !draft.place(profile))
+        return {false, 0, i};
+    const Protocol protocol = draft.config.network_profiles[service.network_profile].protocol;
+    return {true, service.vip.host(), static_cast<std::size_t>(protocol)};
+}
+
+void check_ports(Draft& draft) {
+    std::map<PortOwner, std::vector<const PlacedPort*>> owners;
+    for (const PlacedPort& port : draft.ports)
+        owners[port_owner(draft, port.service)].push_back(&port);
+    std::set<const PlacedPort*> reported;
+    for (auto& [owner, ports] : owners) {
+        std::ranges::stable_sort(ports, {}, [](const PlacedPort* port) { return port->range.first; });
+        const PlacedPort* widest = nullptr;  // of those before, the one that ends last
+        for (const PlacedPort* port : ports) {
+            if (widest != nullptr && port->range.first <= widest->range.last) {
+                // draft.ports is in the order of the services: the later one is to blame.
+                const auto [earlier, later] = std::minmax(widest, port);
+                if (reported.insert(later).second)
+                    draft.report.add(later->mark, later->path,
+                                     quoted(to_text(later->range)) + " overlaps " + quoted(to_text(earlier->range)) +
+                                         " at " + earlier->path +
+                                         ": a port of a VIP and protocol belongs to one service, once");
+            }
+            if (widest == nullptr || port->range.last > widest->range.last) widest = port;
+        }
+    }
+}
+
+}  // namespace
+
+void check(Draft& draft) {
+    check_names(draft);
+    check_interfaces(draft);
+    check_pools(draft);
+    check_addresses(draft);
+    check_l2_reach(draft);
+    check_ports(draft);
+}
+
+}  // namespace dsr::config
