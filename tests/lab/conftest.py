@@ -1,0 +1,50 @@
+"""Fixtures of the system tests. A lab lives for one test file: its tests leave it as they found it."""
+
+import pytest
+
+from lab import Lab, flat, routed, two_interface
+from lab.programs import LoadBalancer, prepare_servers
+from lab.services import Nginx, UdpEcho
+
+
+def _with_services(topology):
+    with Lab(topology) as lab:
+        lab.nginx = {server.name: Nginx(server) for server in lab.servers}
+        lab.echo = {server.name: UdpEcho(server) for server in lab.servers}
+        yield lab
+
+
+TOPOLOGIES = {"flat": flat, "routed": routed, "two-interface": two_interface}
+
+
+@pytest.fixture(scope="module")
+def flat_lab():
+    """One segment, both services on every server; no server prepared, no lb running."""
+    yield from _with_services(flat())
+
+
+@pytest.fixture(scope="module")
+def routed_lab():
+    """flat_lab plus a client behind a router."""
+    yield from _with_services(routed())
+
+
+@pytest.fixture(scope="module")
+def two_interface_lab():
+    """lb between a client side and a server side."""
+    yield from _with_services(two_interface())
+
+
+@pytest.fixture(scope="module")
+def prepared_lab(request):
+    """A lab of the topology named by the test's parameter, its servers prepared by serverprep. No lb running."""
+    for lab in _with_services(TOPOLOGIES[request.param]()):
+        prepare_servers(lab)
+        yield lab
+
+
+@pytest.fixture
+def lb(prepared_lab):
+    """lb running on prepared_lab, for this test alone."""
+    with LoadBalancer(prepared_lab) as running:
+        yield running

@@ -1,0 +1,69 @@
+"""Traffic through the VIP, from a host of the lab: sends it and says what came back. Judges nothing."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+from .host import read_text
+from .services import HTTP_PORT, UDP_PORT
+
+_HERE = os.path.dirname(__file__)
+
+
+def _script(host, name, *arguments, timeout=60):
+    return json.loads(host.run(sys.executable, f"{_HERE}/{name}", *arguments, timeout=timeout).stdout)
+
+
+def http_requests(host, address, count, port=HTTP_PORT, concurrency=8):
+    """{"answers": {server: n}, "errors": [...], "slowest": seconds}"""
+    return _script(host, "http_load.py", address, port, count, concurrency)
+
+
+def udp_echoes(host, address, count, port=UDP_PORT, flows=50):
+    """{"sent", "answered", "lost", "wrong", "sources": {address: n}}"""
+    return _script(host, "udp_load.py", "window", address, port, count, flows)
+
+
+def upload(host, address, body_path, name):
+    """PUT of a file. Returns the name of the server that kept it."""
+    answer = host.run("curl", "-sS", "--fail", "--max-time", 30, "-D", "-", "-o", "/dev/null", "-T", body_path,
+                      f"http://{address}/upload/{name}").stdout
+    return _server_header(answer)
+
+
+def download(host, address, path="/large.bin"):
+    """GET. Returns (server, SHA-256 of the body)."""
+    target = f"{host.directory}/download"
+    answer = host.run("curl", "-sS", "--fail", "--max-time", 30, "-D", "-", "-o", target, f"http://{address}{path}").stdout
+    with open(target, "rb") as file:
+        return _server_header(answer), hashlib.sha256(file.read()).hexdigest()
+
+
+def echoed(client, server, port=UDP_PORT):
+    """How many datagrams the echo service of this server has echoed. Asks it at its own address."""
+    answer = client.run(sys.executable, "-c",
+                        "import socket, sys; s = socket.socket(2, 2); s.settimeout(5)\n"
+                        f"s.sendto(b'who?', ('{server.address}', {port})); print(s.recv(99).decode())").stdout
+    name, count = answer.split()
+    assert name == server.name, answer
+    return int(count)
+
+
+class UdpProber:
+    """Sends a UDP probe every few milliseconds from now on; `finish` tells which were answered."""
+
+    def __init__(self, host, address, port=UDP_PORT, interval_ms=2):
+        self._process = host.popen(sys.executable, f"{_HERE}/udp_load.py", "probe", address, port, interval_ms,
+                                   log="prober", stdin=subprocess.PIPE)
+
+    def finish(self):
+        """[(CLOCK_MONOTONIC when sent, answered)]"""
+        self._process.stdin.close()
+        self._process.wait(10)
+        return [tuple(entry) for entry in json.loads(read_text(self._process.log_path))["sent"]]
+
+
+def _server_header(answer):
+    return next(line.split(":", 1)[1].strip() for line in answer.splitlines() if line.lower().startswith("x-server:"))
