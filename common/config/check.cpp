@@ -58,7 +58,8 @@ void check_gateway(Draft& draft, std::size_t i) {
     if (!place || !one.gateway || !one.address) return;
     if (*one.gateway == one.address->address)
         draft.report.add(*place, path, quoted(to_string(*one.gateway)) + " is the interface's own address");
-    else if (!one.address->contains(*one.gateway))
+    // On a /32 the next hop is reached without being in the network, as some clouds have it.
+    else if (one.address->length != 32 && !one.address->contains(*one.gateway))
         draft.report.add(*place, path,
                          quoted(to_string(*one.gateway)) + " lies outside the interface's network " +
                              to_string(wire::Ipv4Prefix{one.address->network(), one.address->length}));
@@ -124,18 +125,19 @@ Owners interface_owners(const Draft& draft) {
     Owners owners;
     const auto& interfaces = draft.config.load_balancer.interfaces;
     for (std::size_t i = 0; i < interfaces.size(); ++i)
-        if (interfaces[i].address) owners.try_emplace(interfaces[i].address->address, interface_path(i) + ".address");
+        if (const auto& prefix = interfaces[i].address)
+            owners.try_emplace(prefix->address, interface_path(i) + ".address");
     return owners;
 }
 
 // Adds every host the file names besides the interfaces.
 void add_other_owners(const Draft& draft, Owners& owners) {
-    const auto add = [&](Ipv4Address address, std::string path) {
-        if (draft.place(path)) owners.try_emplace(address, std::move(path));
+    const auto add = [&](Ipv4Address address, const std::string& path) {
+        if (draft.place(path)) owners.try_emplace(address, path);
     };
     const auto& balancer = draft.config.load_balancer;
     for (std::size_t i = 0; i < balancer.interfaces.size(); ++i)
-        if (balancer.interfaces[i].gateway) add(*balancer.interfaces[i].gateway, interface_path(i) + ".gateway");
+        if (const auto& gateway = balancer.interfaces[i].gateway) add(*gateway, interface_path(i) + ".gateway");
     for (std::size_t i = 0; i < balancer.neighbors.size(); ++i)
         add(balancer.neighbors[i].address, neighbor_path(i) + ".address");
     for (std::size_t i = 0; i < draft.config.pools.size(); ++i)

@@ -85,9 +85,10 @@ void read_interfaces(Draft& draft, Section& section, std::optional<Driver> drive
         read_interface(draft, nodes[i], element(path, i), driver);
     const auto place = draft.place(path);
     if (place && (nodes.empty() || nodes.size() > 2))
-        draft.report.add(*place, path,
-                         quoted(std::to_string(nodes.size())) +
-                             " interfaces: give one (one-arm), or two (client side and server side)");
+        draft.report.add(
+            *place, path,
+            quoted(std::to_string(nodes.size())) +
+                " is no possible number of interfaces: give one (one-arm), or two (client side and server side)");
 }
 
 void read_neighbors(Draft& draft, Section& section) {

@@ -2,8 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <optional>
 #include <utility>
 
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 #include "common/config/report.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace dsr::config {

@@ -54,6 +54,15 @@ bool has_control_character(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+// What an address should have been, said as helpfully as the text allows.
+std::string address_hint(std::string_view text) {
+    if (text.find(':') != text.rfind(':')) return "an IPv4 address (IPv6 is not supported yet)";
+    const auto extra = text.find_first_of("/:");
+    if (extra != std::string_view::npos && wire::Ipv4Address::parse(text.substr(0, extra)))
+        return "an address alone: leave out " + quoted(text.substr(extra));
+    return "an IPv4 address such as 192.0.2.1";
+}
+
 std::string at_key(const std::string& path, std::string_view key) {
     return path.empty() ? std::string(key) : path + "." + std::string(key);
 }
@@ -80,8 +89,9 @@ void report_wrong(Draft& draft, const Node& node, std::string_view path, std::st
 
 std::optional<std::uint32_t> parse_number(std::string_view text) {
     std::uint32_t value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value, 10);
+    const char* begin = text.data();
+    const char* end = begin + text.size();
+    const auto [stop, error] = std::from_chars(begin, end, value, 10);
     if (error != std::errc{} || stop != end || (text.size() > 1 && text.front() == '0')) return std::nullopt;
     return value;
 }
@@ -95,25 +105,18 @@ std::string_view not_a_host(wire::Ipv4Address address) {
 }
 
 std::optional<wire::Ipv4Address> read_host_address(Draft& draft, const Node& node, const std::string& path) {
-    if (node.kind == Node::Kind::scalar) {
-        const auto address = wire::Ipv4Address::parse(node.text);
-        const std::string_view reason = address ? not_a_host(*address) : "";
-        if (address && reason.empty()) {
-            draft.places[path] = node.mark;
-            return address;
-        }
-        if (address) {
-            draft.report.add(node.mark, path, quoted(node.text).append(" ").append(reason));
-            return std::nullopt;
-        }
-        if (node.text.find(':') != node.text.rfind(':')) {
-            draft.report.add(node.mark, path,
-                             quoted(node.text) + " is not an IPv4 address (IPv6 is not supported yet)");
-            return std::nullopt;
-        }
+    const std::string_view text = node.text;
+    const auto address = node.kind == Node::Kind::scalar ? wire::Ipv4Address::parse(text) : std::nullopt;
+    if (!address) {
+        report_wrong(draft, node, path, address_hint(text));
+        return std::nullopt;
     }
-    report_wrong(draft, node, path, "an IPv4 address such as 192.0.2.1");
-    return std::nullopt;
+    if (const auto reason = not_a_host(*address); !reason.empty()) {
+        draft.report.add(node.mark, path, quoted(text).append(" ").append(reason));
+        return std::nullopt;
+    }
+    draft.places[path] = node.mark;
+    return address;
 }
 
 Section::Section(Draft& draft, const Node& node, std::string path, Keys required, Keys optional,
@@ -146,7 +149,7 @@ Section::Section(Draft& draft, const Node& node, std::string path, Keys required
         }
     }
     for (const auto key : required)
-        if (find(key) == nullptr)
+        if (find(key) == nullptr && std::ranges::find(misspelled_, key) == misspelled_.end())
             draft.report.add(node.mark, path_.empty() ? "top level" : path_, quoted(key) + " is missing");
 }
 
@@ -156,6 +159,7 @@ void Section::report_key(const Node& key, const Node& value, std::span<const std
         if (key.text == name)
             return draft_.report.add(key.mark, at_key(path_, name), describe(value).append(" ").append(reason));
     const std::string_view meant = nearest(key.text, known);
+    if (!meant.empty()) misspelled_.push_back(meant);
     const std::string hint = meant.empty() ? "; known here: " + join(known) : "; did you mean " + quoted(meant) + "?";
     draft_.report.add(key.mark, path_.empty() ? "top level" : path_, quoted(key.text) + " is not a known key" + hint);
 }

@@ -29,7 +29,7 @@ void report_wrong(Draft& draft, const Node& node, std::string_view path, std::st
 // Decimal digits only, no sign, no leading zero.
 std::optional<std::uint32_t> parse_number(std::string_view text);
 
-// A single host's address; `more` is appended to the message ("; ...").
+// A single host's address.
 std::optional<wire::Ipv4Address> read_host_address(Draft& draft, const Node& node, const std::string& path);
 
 // Why an address cannot be one host's ("is a multicast address"); empty when it can.
@@ -59,8 +59,11 @@ public:
         if (node == nullptr) return std::nullopt;
         std::string wanted;
         for (const auto& [name, value] : words) {
-            if (node->kind == Node::Kind::scalar && node->text == name) return valid(key, *node), value;
-            wanted.append(wanted.empty() ? "one of " : ", ").append(name);
+            if (node->kind == Node::Kind::scalar && node->text == name) {
+                valid(key, *node);
+                return value;
+            }
+            wanted.append(!wanted.empty() ? ", " : words.size() > 1 ? "one of " : "").append(name);
         }
         report_wrong(draft_, *node, path_of(key), wanted);
         return std::nullopt;
@@ -76,6 +79,7 @@ private:
     Draft& draft_;
     std::string path_;
     std::vector<std::pair<std::string_view, const Node*>> values_;  // known keys, once each
+    std::vector<std::string_view> misspelled_;                      // known keys that were meant: not missing as well
 };
 
 }  // namespace dsr::config

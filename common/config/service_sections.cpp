@@ -10,8 +10,9 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::string_view kNoServerPort =
-    "cannot be asked for: DSR cannot translate ports; the server gets the client's packet untouched and answers the "
-    "client itself, so it must listen on the port of the virtual service";
+    "cannot be given: DSR cannot translate ports, because the server gets the client's packet untouched and answers "
+    "the "
+    "client itself; it must listen on the port of the virtual service";
 
 // Default and range follow the protocol: TCP connections stay idle for long, UDP exchanges do not.
 void read_idle_timeout(Draft& draft, Section& section, std::optional<Protocol> protocol, NetworkProfile& profile) {
@@ -54,7 +55,7 @@ Server read_server(Draft& draft, const Node& node, const std::string& path) {
     const auto colon = address == nullptr ? std::string::npos : address->text.find(':');
     if (colon != std::string::npos && wire::Ipv4Address::parse(std::string_view(address->text).substr(0, colon)))
         draft.report.add(address->mark, section.path_of("address"),
-                         quoted(address->text) + " has a port, which " + std::string(kNoServerPort));
+                         quoted(address->text).append(" has a port, which ").append(kNoServerPort));
     else
         server.address = section.address("address").value_or(wire::Ipv4Address{});
     server.weight = section.number("weight", 0, 65535).value_or(1);
@@ -112,7 +113,8 @@ void read_ports(Draft& draft, Section& section, std::size_t service, VirtualServ
 
 // The index of the profile or pool a service names.
 template <typename Named>
-std::size_t resolve(Draft& draft, Section& section, std::string_view key, const std::vector<Named>& all) {
+std::size_t resolve(Draft& draft, Section& section, std::string_view key, std::string_view kind,
+                    const std::vector<Named>& all) {
     const auto name = section.text(key, kMaxNameBytes);
     if (!name) return 0;
     const auto found = std::ranges::find(all, *name, &Named::name);
@@ -124,7 +126,8 @@ std::size_t resolve(Draft& draft, Section& section, std::string_view key, const 
     if (all.size() > kNamesShown) known.append(", ...");
     const std::string path = section.path_of(key);
     draft.report.add(section.find(key)->mark, path,
-                     quoted(*name) + " does not exist; " + (known.empty() ? "none is defined" : "there are " + known));
+                     quoted(*name).append(" is the name of no ").append(kind) +
+                         (known.empty() ? "; none is defined" : "; defined: " + known));
     draft.places.erase(path);
     return 0;
 }
@@ -175,8 +178,9 @@ void read_virtual_services(Draft& draft, const Node& node) {
         service.name = section.text("name", kMaxNameBytes).value_or("");
         service.vip = section.address("vip").value_or(wire::Ipv4Address{});
         read_ports(draft, section, i, service);
-        service.network_profile = resolve(draft, section, "network_profile", draft.config.network_profiles);
-        service.pool = resolve(draft, section, "pool", draft.config.pools);
+        service.network_profile =
+            resolve(draft, section, "network_profile", "network profile", draft.config.network_profiles);
+        service.pool = resolve(draft, section, "pool", "pool", draft.config.pools);
         draft.config.virtual_services.push_back(std::move(service));
     }
 }

@@ -21,6 +21,8 @@ private:
     yaml_event_t event_{};
 };
 
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 Mark mark_of(const yaml_mark_t& mark) {
     return {mark.line + 1, mark.column + 1};
 }
@@ -45,9 +47,10 @@ std::string_view view(const yaml_char_t* text) {
 class TreeReader {
 public:
     TreeReader(std::string_view yaml, Report& report) : yaml_(yaml), report_(report) {
+        if (yaml_.starts_with(kByteOrderMark)) yaml_.remove_prefix(kByteOrderMark.size());
         if (yaml_parser_initialize(&parser_) == 0) throw std::bad_alloc();
         yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(yaml.data()), yaml.size());
+        yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(yaml_.data()), yaml_.size());
     }
     ~TreeReader() { yaml_parser_delete(&parser_); }
     TreeReader(const TreeReader&) = delete;

@@ -8,10 +8,10 @@ namespace {
 // A decimal number 0..max at the start of `text`, without leading zeros; removes it from `text`.
 std::optional<unsigned> take_decimal(std::string_view& text, unsigned max) {
     unsigned value = 0;
-    const char* end = text.data() + text.size();
-    auto [stop, error] = std::from_chars(text.data(), end, value, 10);
+    const char* begin = text.data();
+    auto [stop, error] = std::from_chars(begin, begin + text.size(), value, 10);
     if (error != std::errc{} || value > max) return std::nullopt;
-    auto digits = static_cast<std::size_t>(stop - text.data());
+    auto digits = static_cast<std::size_t>(stop - begin);
     if (digits > 1 && text.front() == '0') return std::nullopt;
     text.remove_prefix(digits);
     return value;

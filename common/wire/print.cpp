@@ -14,7 +14,7 @@ public:
 
     Line& add(std::string_view text) {
         const std::size_t count = std::min(text.size(), out_.size() - size_);
-        std::copy_n(text.data(), count, out_.data() + size_);
+        std::copy_n(text.begin(), count, out_.begin() + static_cast<std::ptrdiff_t>(size_));
         size_ += count;
         return *this;
     }
