@@ -37,39 +37,39 @@ std::uint16_t segment_payload_for(const wire::Ipv4View& ip, std::size_t tcp_head
     return mtu > headers ? static_cast<std::uint16_t>(std::min<std::size_t>(mtu - headers, 0xffff)) : std::uint16_t{0};
 }
 
-bool segment_tcp(wire::Bytes frame, std::uint16_t payload_size, wire::MutableBytes scratch,
-                 const std::function<bool(wire::Bytes)>& emit) {
+TcpSegmenter::TcpSegmenter(wire::Bytes frame, std::uint16_t payload_size) : payload_size_(payload_size) {
     const auto view = wire::parse_transport(frame);
-    if (!view || view->tcp == nullptr || payload_size == 0) return false;
-    const std::size_t ip_offset = frame.size() - view->ethernet.payload.size();
-    const std::size_t tcp_offset = ip_offset + view->ipv4.header->header_length();
-    const std::size_t headers = tcp_offset + view->tcp->header_length();
-    if (scratch.size() < headers + payload_size) return false;
+    if (!view || view->tcp == nullptr || payload_size == 0) return;
+    ip_offset_ = frame.size() - view->ethernet.payload.size();
+    tcp_offset_ = ip_offset_ + view->ipv4.header->header_length();
+    headers_ = frame.first(tcp_offset_ + view->tcp->header_length());
+    payload_ = view->payload;
+}
 
-    for (std::size_t sent = 0, index = 0; sent < view->payload.size(); ++index) {
-        const std::size_t size = std::min<std::size_t>(payload_size, view->payload.size() - sent);
-        const bool last = sent + size == view->payload.size();
-        std::memcpy(scratch.data(), frame.data(), headers);
-        std::memcpy(scratch.data() + headers, view->payload.data() + sent, size);
+wire::Bytes TcpSegmenter::next(wire::MutableBytes scratch) {
+    const std::size_t size = std::min<std::size_t>(payload_size_, payload_.size() - sent_);
+    if (scratch.size() < headers_.size() + size) return {};
+    const bool last = sent_ + size == payload_.size();
+    std::memcpy(scratch.data(), headers_.data(), headers_.size());
+    std::memcpy(scratch.data() + headers_.size(), payload_.data() + sent_, size);
 
-        auto& ip = wire::header_at<wire::Ipv4Header>(scratch, ip_offset);
-        ip.total_length = wire::be16(static_cast<std::uint16_t>(headers - ip_offset + size));
-        ip.id = wire::be16(static_cast<std::uint16_t>(ip.id.host() + index));
-        ip.checksum = {};
-        ip.checksum = wire::internet_checksum(scratch.subspan(ip_offset, ip.header_length()));
+    auto& ip = wire::header_at<wire::Ipv4Header>(scratch, ip_offset_);
+    ip.total_length = wire::be16(static_cast<std::uint16_t>(headers_.size() - ip_offset_ + size));
+    ip.id = wire::be16(static_cast<std::uint16_t>(ip.id.host() + index_));
+    ip.checksum = {};
+    ip.checksum = wire::internet_checksum(scratch.subspan(ip_offset_, ip.header_length()));
 
-        auto& tcp = wire::header_at<wire::TcpHeader>(scratch, tcp_offset);
-        tcp.sequence = wire::be32(static_cast<std::uint32_t>(tcp.sequence.host() + sent));
-        if (!last) tcp.flags &= static_cast<std::uint8_t>(~(wire::kTcpPsh | wire::kTcpFin));
-        if (index > 0) tcp.flags &= static_cast<std::uint8_t>(~wire::kTcpCwr);
-        tcp.checksum = {};
-        const auto segment = scratch.subspan(tcp_offset, headers - tcp_offset + size);
-        tcp.checksum = wire::internet_checksum(segment, pseudo_header(ip, segment.size()));
+    auto& tcp = wire::header_at<wire::TcpHeader>(scratch, tcp_offset_);
+    tcp.sequence = wire::be32(static_cast<std::uint32_t>(tcp.sequence.host() + sent_));
+    if (!last) tcp.flags &= static_cast<std::uint8_t>(~(wire::kTcpPsh | wire::kTcpFin));
+    if (index_ > 0) tcp.flags &= static_cast<std::uint8_t>(~wire::kTcpCwr);
+    tcp.checksum = {};
+    const auto segment = scratch.subspan(tcp_offset_, headers_.size() - tcp_offset_ + size);
+    tcp.checksum = wire::internet_checksum(segment, pseudo_header(ip, segment.size()));
 
-        if (!emit(scratch.first(headers + size))) return false;
-        sent += size;
-    }
-    return true;
+    sent_ += size;
+    ++index_;
+    return scratch.first(headers_.size() + size);
 }
 
 }  // namespace dsr::lb

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "common/wire/parse.hpp"
 #include "lb/dataplane/packet.hpp"
@@ -17,11 +16,27 @@ void finish_checksum(wire::Bytes ip_header, wire::MutableBytes transport);
 // The largest TCP payload for a packet of at most `mtu` bytes; 0 when not even the headers fit.
 std::uint16_t segment_payload_for(const wire::Ipv4View& ip, std::size_t tcp_header_length, std::uint32_t mtu);
 
-// Cuts a TCP super-frame into segments of at most `payload_size` bytes of payload, written one after the other into
-// `scratch`, and hands each to `emit`, which returns false to stop. Sequence number and IP ID advance, PSH and FIN stay on the
-// last, CWR on the first only (RFC 3168 section 6.1.2), lengths and checksums are new. Returns false when `emit` did, or when
-// `frame` is no TCP segment over IPv4 or `scratch` is too small.
-bool segment_tcp(wire::Bytes frame, std::uint16_t payload_size, wire::MutableBytes scratch,
-                 const std::function<bool(wire::Bytes)>& emit);
+// Cuts a TCP super-frame into segments: sequence number and IP ID advance, PSH and FIN stay on the last, CWR on the first
+// only (RFC 3168 section 6.1.2), lengths and checksums are new.
+class TcpSegmenter {
+public:
+    // `frame` must stay as it is until done(). `payload_size`: at most so many bytes of payload in a segment.
+    TcpSegmenter(wire::Bytes frame, std::uint16_t payload_size);
+
+    // Nothing is left; at once for what is no TCP segment with payload over IPv4.
+    [[nodiscard]] bool done() const { return sent_ == payload_.size(); }
+
+    // Writes the next segment into `scratch` and returns it; empty when `scratch` is too small.
+    wire::Bytes next(wire::MutableBytes scratch);
+
+private:
+    wire::Bytes headers_;
+    wire::Bytes payload_;
+    std::size_t ip_offset_ = 0;
+    std::size_t tcp_offset_ = 0;
+    std::uint16_t payload_size_;
+    std::size_t sent_ = 0;  // payload bytes
+    std::uint16_t index_ = 0;
+};
 
 }  // namespace dsr::lb

@@ -1,0 +1,41 @@
+// Waits for descriptors, a timer and signals on one thread, and calls back.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "common/sys/error.hpp"
+#include "common/sys/unique_fd.hpp"
+
+namespace dsr::lb {
+
+class EventLoop {
+public:
+    using Callback = std::function<void()>;
+
+    static Result<EventLoop> create();
+
+    // Calls back whenever the descriptor is readable, until the loop ends.
+    Result<void> watch(int fd, Callback callback);
+    // Calls back for each of these signals. They must be blocked in every thread (block_signals).
+    Result<void> watch_signals(const std::vector<int>& signals, std::function<void(int)> callback);
+
+    // Runs callbacks, and `tick` at least every `interval`, until stop().
+    void run(std::chrono::milliseconds interval, const Callback& tick);
+    void stop() { stopping_ = true; }
+
+private:
+    explicit EventLoop(sys::UniqueFd epoll) : epoll_(std::move(epoll)) {}
+
+    sys::UniqueFd epoll_;
+    sys::UniqueFd signals_;
+    std::map<int, Callback> callbacks_;
+    bool stopping_ = false;
+};
+
+// In this thread and those it starts from now on.
+void block_signals(const std::vector<int>& signals);
+
+}  // namespace dsr::lb

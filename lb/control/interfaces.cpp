@@ -1,0 +1,87 @@
+#include "lb/control/interfaces.hpp"
+
+#include <algorithm>
+
+#include "common/sys/netlink/address.hpp"
+#include "common/sys/netlink/link.hpp"
+#include "common/sys/netlink/route.hpp"
+
+namespace dsr::lb {
+namespace {
+
+Error unknown_interface(netlink::Socket& socket, const std::string& name) {
+    std::string known;
+    if (const auto links = netlink::links(socket))
+        for (const auto& link : *links) known += (known.empty() ? "" : ", ") + link.name;
+    return {"interface '" + name + "' does not exist; this host has: " + known};
+}
+
+Result<wire::Ipv4Prefix> first_address(netlink::Socket& socket, const netlink::Link& link) {
+    const auto addresses = netlink::addresses(socket);
+    if (!addresses) return std::unexpected(addresses.error());
+    const auto found = std::ranges::find(*addresses, link.index, &netlink::Address::link_index);
+    if (found == addresses->end())
+        return fail("interface '" + link.name + "' has no IPv4 address; set one, or give 'address' in the configuration");
+    return found->prefix;
+}
+
+Result<HostInterface> complete(netlink::Socket& socket, const config::Interface& configured) {
+    const auto link = netlink::find_link(socket, configured.name);
+    if (!link) return std::unexpected(link.error());
+    if (!link->has_value()) return std::unexpected(unknown_interface(socket, configured.name));
+    const netlink::Link& kernel = **link;
+    if (!kernel.up)
+        return fail("interface '" + kernel.name + "' is down; bring it up with: ip link set " + kernel.name + " up");
+
+    HostInterface host{kernel.name, kernel.index, {}, configured.gateway, configured.gateway.has_value()};
+    if (configured.address) {
+        host.interface.address = *configured.address;
+    } else {
+        const auto address = first_address(socket, kernel);
+        if (!address) return std::unexpected(address.error());
+        host.interface.address = *address;
+    }
+    host.interface.mac = configured.mac.value_or(kernel.mac);
+    if (host.interface.mac.is_zero()) return fail("interface '" + kernel.name + "' is not an Ethernet interface");
+    host.interface.mtu = configured.mtu.value_or(kernel.mtu);
+    host.interface.software_offloads = true;
+    if (!host.gateway) {
+        const auto gateway = netlink::default_gateway(socket, kernel.index);
+        if (!gateway) return std::unexpected(gateway.error());
+        host.gateway = *gateway;
+    }
+    return host;
+}
+
+}  // namespace
+
+Result<std::vector<HostInterface>> interfaces_of_host(netlink::Socket& socket, const config::LoadBalancer& configured) {
+    std::vector<HostInterface> interfaces;
+    for (const auto& interface : configured.interfaces) {
+        auto complete_one = complete(socket, interface);
+        if (!complete_one) return std::unexpected(complete_one.error());
+        interfaces.push_back(*std::move(complete_one));
+    }
+    return interfaces;
+}
+
+Result<std::vector<HostInterface>> interfaces_of_file(const config::LoadBalancer& configured) {
+    std::vector<HostInterface> interfaces;
+    for (const auto& interface : configured.interfaces) {
+        if (!interface.address || !interface.mac)
+            return fail("interface '" + interface.name +
+                        "': a replay asks no kernel; give its 'address' and 'mac' in the configuration");
+        HostInterface host{interface.name, 0, {}, interface.gateway, interface.gateway.has_value()};
+        host.interface = {*interface.mac, *interface.address, interface.mtu.value_or(1500), true};
+        interfaces.push_back(host);
+    }
+    return interfaces;
+}
+
+std::vector<Interface> data_plane_interfaces(const std::vector<HostInterface>& interfaces) {
+    std::vector<Interface> result;
+    for (const auto& host : interfaces) result.push_back(host.interface);
+    return result;
+}
+
+}  // namespace dsr::lb

@@ -1,0 +1,119 @@
+#include "lb/control/run.hpp"
+
+#include <signal.h>
+
+#include <cstdio>
+
+#include "common/config/reader.hpp"
+#include "lb/control/balancer.hpp"
+#include "lb/control/event_loop.hpp"
+#include "lb/control/notify.hpp"
+
+namespace dsr::lb {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// How long servers and gateways may take to answer ARP before lb goes on without them: three requests.
+constexpr auto kResolveTime = 3s;
+
+void say(const std::string& message) { std::fprintf(stderr, "lb: %s\n", message.c_str()); }
+
+// From start to end of one `lb run`, on the control thread.
+class Run {
+public:
+    Run(Balancer& balancer, EventLoop& loop) : balancer_(balancer), loop_(loop) {}
+
+    int operator()() {
+        if (const auto watched = watch(); !watched) return report(watched.error().message);
+        resolve();
+        if (ended_) return exit_code_;
+        if (const auto dead = balancer_.dead_gateway()) return report(*dead);
+        for (const auto& sentence : balancer_.unresolved()) say("warning: " + sentence);
+        if (const auto announced = balancer_.announce(); !announced) return report(announced.error().message);
+        notify_ready("forwarding " + balancer_.summary());
+        say("ready: " + balancer_.summary());
+
+        loop_.run(200ms, [this] { tick(); });
+        notify_stopping();
+        if (const auto withdrawn = balancer_.withdraw(); !withdrawn) say(withdrawn.error().message);
+        say("stopped");
+        return exit_code_;
+    }
+
+private:
+    Result<void> watch() {
+        for (const auto& server : balancer_.api())
+            if (auto watched = loop_.watch(server->fd(), [&server] { server->serve(); }); !watched) return watched;
+        return loop_.watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) {
+            if (signal == SIGHUP) return say("SIGHUP ignored: this version of lb does not reload; restart it");
+            end(0);
+        });
+    }
+
+    void resolve() {
+        const auto deadline = Clock::now() + kResolveTime;
+        loop_.run(20ms, [&] {
+            tick();
+            if (balancer_.resolved() || Clock::now() >= deadline) loop_.stop();
+        });
+    }
+
+    void tick() {
+        for (const auto& server : balancer_.api()) server->serve();
+        if (const auto ticked = balancer_.tick(Clock::now()); !ticked) {
+            say(ticked.error().message);
+            end(1);
+        }
+    }
+
+    void end(int exit_code) {
+        ended_ = true;
+        exit_code_ = exit_code;
+        loop_.stop();
+    }
+
+    int report(const std::string& message) {
+        say(message);
+        return 1;
+    }
+
+    Balancer& balancer_;
+    EventLoop& loop_;
+    bool ended_ = false;
+    int exit_code_ = 0;
+};
+
+bool has_monitors(const config::Config& config) {
+    for (const auto& pool : config.pools)
+        if (pool.health_monitor.type != config::MonitorType::none) return true;
+    return false;
+}
+
+}  // namespace
+
+int run(const std::string& config_path) {
+    // Blocked before any thread exists; taken up once there is something to end in order.
+    block_signals({SIGTERM, SIGINT, SIGHUP});
+    auto config = config::read_file(config_path);
+    if (!config) {
+        for (const auto& problem : config.error()) std::fprintf(stderr, "%s\n", to_string(problem).c_str());
+        return 2;
+    }
+    if (has_monitors(*config))
+        say("warning: this version of lb does not run health monitors: every enabled server gets flows");
+    auto loop = EventLoop::create();
+    if (!loop) {
+        say(loop.error().message);
+        return 1;
+    }
+    auto balancer = Balancer::start(*std::move(config));
+    if (!balancer) {
+        say(balancer.error().message);
+        return balancer.error().exit_code;
+    }
+    return Run(**balancer, *loop)();
+}
+
+}  // namespace dsr::lb

@@ -1,0 +1,105 @@
+#include "lb/control/vip_routes.hpp"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "common/sys/netlink/address.hpp"
+#include "common/sys/netlink/link.hpp"
+#include "common/sys/netlink/route.hpp"
+
+namespace dsr::lb {
+namespace {
+
+// The largest there is: the kernel then never finds a VIP packet too big for the device, which it would report by ICMP.
+constexpr int kLargestMtu = 65535;
+
+ifreq request_for_device() {
+    ifreq request{};
+    std::strncpy(request.ifr_name, kVipDevice, IFNAMSIZ - 1);
+    return request;
+}
+
+Result<sys::UniqueFd> create_device() {
+    sys::UniqueFd device(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (!device.valid()) return fail(std::string("cannot open /dev/net/tun: ") + std::strerror(errno));
+    ifreq request = request_for_device();
+    request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI);
+    if (::ioctl(device.get(), TUNSETIFF, &request) == 0) return device;
+    const std::string subject = std::string("cannot create the device '") + kVipDevice + "': ";
+    if (errno == EBUSY) return fail(subject + "it is in use; is another lb running on this host?");
+    if (errno == EPERM) return fail(subject + "lb needs the capability CAP_NET_ADMIN (run it as root)");
+    return fail(subject + std::strerror(errno));
+}
+
+Result<void> raise_mtu() {
+    const sys::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request = request_for_device();
+    request.ifr_mtu = kLargestMtu;
+    if (!socket.valid() || ::ioctl(socket.get(), SIOCSIFMTU, &request) != 0)
+        return fail(std::string("cannot set the MTU of '") + kVipDevice + "': " + std::strerror(errno));
+    return {};
+}
+
+netlink::Route route_to(wire::Ipv4Address vip, int link_index) {
+    netlink::Route route;
+    route.destination = {vip, 32};
+    route.link_index = link_index;
+    route.scope = netlink::kScopeLink;
+    route.protocol = kVipRouteProtocol;
+    return route;
+}
+
+}  // namespace
+
+Result<VipRoutes> VipRoutes::open(netlink::Socket& socket) {
+    auto device = create_device();
+    if (!device) return std::unexpected(device.error());
+    const auto link = netlink::find_link(socket, kVipDevice);
+    if (!link) return std::unexpected(link.error());
+    if (!link->has_value()) return fail(std::string("the device '") + kVipDevice + "' vanished");
+    const int index = (*link)->index;
+    if (const auto raised = raise_mtu(); !raised) return std::unexpected(raised.error());
+    if (const auto up = netlink::set_link_up(socket, index, true); !up) return std::unexpected(up.error());
+    return VipRoutes(*std::move(device), index);
+}
+
+Result<void> VipRoutes::set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {
+    for (const auto vip : vips) {
+        if (announced_.contains(vip)) continue;
+        if (const auto added = netlink::add_route(socket, route_to(vip, index_)); !added) return added;
+        announced_.insert(vip);
+    }
+    for (auto vip = announced_.begin(); vip != announced_.end();) {
+        if (vips.contains(*vip)) {
+            ++vip;
+            continue;
+        }
+        if (const auto deleted = netlink::delete_route(socket, route_to(*vip, index_)); !deleted) return deleted;
+        vip = announced_.erase(vip);
+    }
+    return {};
+}
+
+Result<void> check_not_local(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {
+    const auto addresses = netlink::addresses(socket);
+    if (!addresses) return std::unexpected(addresses.error());
+    for (const auto& address : *addresses) {
+        if (!vips.contains(address.prefix.address)) continue;
+        const auto links = netlink::links(socket);
+        if (!links) return std::unexpected(links.error());
+        const auto link = std::ranges::find(*links, address.link_index, &netlink::Link::index);
+        const std::string device = link == links->end() ? "?" : link->name;
+        return fail("VIP '" + wire::to_string(address.prefix.address) + "' is an address of this host, so its kernel would answer in lb's place; remove it: ip address delete " +
+                    wire::to_string(address.prefix) + " dev " + device);
+    }
+    return {};
+}
+
+}  // namespace dsr::lb

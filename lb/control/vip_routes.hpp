@@ -1,0 +1,39 @@
+// Keeps this host's kernel quiet about the VIPs, and announces them: a TUN device that nobody else owns, and one route
+// 'VIP/32 dev dsr-vip scope link protocol 77' for each VIP. With it the kernel's own copy of a VIP packet ends silently in
+// the TUN: no ICMP error, no forwarding loop, no ARP answer. The device is not persistent, so that route and announcement
+// (BIRD: learn; FRR: redistribute kernel) die with the process, however it dies.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "common/sys/error.hpp"
+#include "common/sys/netlink/socket.hpp"
+#include "common/sys/unique_fd.hpp"
+#include "common/wire/address.hpp"
+
+namespace dsr::lb {
+
+inline constexpr const char* kVipDevice = "dsr-vip";
+inline constexpr std::uint8_t kVipRouteProtocol = 77;
+
+class VipRoutes {
+public:
+    // Needs CAP_NET_ADMIN. Errors: another lb in this network namespace holds the device, no TUN support.
+    static Result<VipRoutes> open(netlink::Socket& socket);
+
+    // Makes the routes exactly these.
+    Result<void> set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
+
+private:
+    VipRoutes(sys::UniqueFd device, int index) : device_(std::move(device)), index_(index) {}
+
+    sys::UniqueFd device_;
+    int index_;
+    std::set<wire::Ipv4Address> announced_;
+};
+
+// A VIP must not be an address of the load balancer itself: its kernel would answer in its place.
+Result<void> check_not_local(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
+
+}  // namespace dsr::lb

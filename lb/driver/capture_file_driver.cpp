@@ -1,0 +1,168 @@
+#include "lb/driver/capture_file_driver.hpp"
+
+#include <pcap/pcap.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "lb/dataplane/offload.hpp"
+
+namespace dsr::lb {
+namespace {
+
+constexpr int kSnapLength = 262144;
+
+struct CloseHandle {
+    void operator()(pcap_t* handle) const { ::pcap_close(handle); }
+};
+struct CloseDumper {
+    void operator()(pcap_dumper_t* dumper) const { ::pcap_dump_close(dumper); }
+};
+using Handle = std::unique_ptr<pcap_t, CloseHandle>;
+using Dumper = std::unique_ptr<pcap_dumper_t, CloseDumper>;
+
+class ReplayDriver final : public CaptureFileDriver {
+public:
+    ReplayDriver(std::string input_name, std::string output_name, Handle input, Handle format, Dumper output,
+                 const std::vector<Interface>& interfaces, Observer observer)
+        : input_name_(std::move(input_name)),
+          output_name_(std::move(output_name)),
+          input_(std::move(input)),
+          format_(std::move(format)),
+          output_(std::move(output)),
+          interfaces_(interfaces),
+          observer_(std::move(observer)),
+          buffers_(kBurstSize) {
+        for (const Interface& interface : interfaces) largest_mtu_ = std::max(largest_mtu_, interface.mtu);
+        segment_.resize(largest_mtu_ + 64);
+    }
+
+    // A burst holds frames of one second only: it has one clock reading.
+    std::size_t receive(std::span<Packet, kBurstSize> burst) override {
+        std::size_t count = 0;
+        while (count < kBurstSize) {
+            if (!pending_ && !read_frame()) break;
+            const auto second = static_cast<std::uint64_t>(pending_header_.ts.tv_sec);
+            if (count > 0 && second != now_) break;
+            now_ = second;
+            buffers_[count].assign(pending_bytes_, pending_bytes_ + pending_header_.caplen);
+            // Room for the bytes an ARP answer may touch is there: answers are written over whole requests only.
+            Packet& packet = burst[count];
+            packet = {};
+            packet.data = buffers_[count].data();
+            packet.length = pending_header_.caplen;
+            packet.ingress = ingress_of(packet);
+            times_[count] = pending_header_.ts;
+            pending_ = false;
+            ++count;
+        }
+        return count;
+    }
+
+    void transmit(std::span<Packet> burst) override {
+        for (std::size_t i = 0; i < burst.size(); ++i)
+            if (burst[i].leaves()) write_packet(burst[i], times_[i]);
+        observer_(burst);
+    }
+
+    std::uint64_t now() override { return now_; }
+    void wait(std::chrono::milliseconds) override {}
+    void wake() override {}
+    [[nodiscard]] std::string failure() const override { return failure_; }
+
+    Result<void> finish() override {
+        if (!failure_.empty()) return fail(failure_);
+        if (::pcap_dump_flush(output_.get()) != 0 || std::ferror(::pcap_dump_file(output_.get())) != 0)
+            return fail("'" + output_name_ + "' cannot be written: " + std::strerror(errno));
+        return {};
+    }
+
+private:
+    bool read_frame() {
+        if (!failure_.empty()) return false;
+        pcap_pkthdr* header = nullptr;
+        const int result = ::pcap_next_ex(input_.get(), &header, &pending_bytes_);
+        if (result == PCAP_ERROR_BREAK) return false;  // the end
+        ++frame_;
+        if (result != 1) {
+            failure_ = "'" + input_name_ + "': frame " + std::to_string(frame_) + ": " + ::pcap_geterr(input_.get());
+            return false;
+        }
+        if (header->caplen < header->len) {
+            failure_ = "'" + input_name_ + "': frame " + std::to_string(frame_) + " was captured only in part (" +
+                       std::to_string(header->caplen) + " of " + std::to_string(header->len) +
+                       " bytes); capture whole frames (tcpdump -s 0)";
+            return false;
+        }
+        pending_header_ = *header;
+        pending_ = true;
+        return true;
+    }
+
+    [[nodiscard]] std::uint8_t ingress_of(const Packet& packet) const {
+        if (packet.length < sizeof(wire::EthernetHeader)) return 0;
+        const auto& destination = wire::header_at<wire::EthernetHeader>(packet.bytes()).destination;
+        for (std::size_t i = 0; i < interfaces_.size(); ++i)
+            if (interfaces_[i].mac == destination) return static_cast<std::uint8_t>(i);
+        return 0;
+    }
+
+    void write_packet(Packet& packet, const timeval& time) {
+        if (packet.segment_payload == 0) return write_frame(packet.bytes(), time);
+        TcpSegmenter segmenter(packet.bytes(), packet.segment_payload);
+        while (!segmenter.done()) {
+            const wire::Bytes segment = segmenter.next(segment_);
+            if (segment.empty()) return packet.drop(Drop::transmit_failed);
+            write_frame(segment, time);
+        }
+    }
+
+    void write_frame(wire::Bytes frame, const timeval& time) {
+        const auto length = static_cast<bpf_u_int32>(frame.size());
+        const pcap_pkthdr header{time, length, length};
+        ::pcap_dump(reinterpret_cast<u_char*>(output_.get()), &header, frame.data());
+    }
+
+    std::string input_name_;
+    std::string output_name_;
+    Handle input_;
+    Handle format_;
+    Dumper output_;
+    std::vector<Interface> interfaces_;
+    Observer observer_;
+    std::vector<std::vector<std::uint8_t>> buffers_;
+    std::array<timeval, kBurstSize> times_{};
+    std::vector<std::uint8_t> segment_;
+    std::uint32_t largest_mtu_ = 0;
+    std::uint64_t now_ = 0;
+    std::uint64_t frame_ = 0;
+    bool pending_ = false;
+    pcap_pkthdr pending_header_{};
+    const u_char* pending_bytes_ = nullptr;
+    std::string failure_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CaptureFileDriver>> CaptureFileDriver::open(const std::string& input, const std::string& output,
+                                                                   const std::vector<Interface>& interfaces,
+                                                                   Observer observer) {
+    char error[PCAP_ERRBUF_SIZE] = "";
+    Handle in(::pcap_open_offline(input.c_str(), error));
+    if (!in) return fail("'" + input + "' cannot be read: " + error);
+    if (::pcap_datalink(in.get()) != DLT_EN10MB)
+        return fail("'" + input + "' is not a capture of Ethernet frames (link type " +
+                    std::to_string(::pcap_datalink(in.get())) + ")");
+    std::error_code ignored;
+    if (std::filesystem::equivalent(input, output, ignored))
+        return fail("'" + output + "' is the input: it would be overwritten while it is read");
+    Handle format(::pcap_open_dead(DLT_EN10MB, kSnapLength));
+    if (!format) return fail("libpcap is out of memory");
+    Dumper out(::pcap_dump_open(format.get(), output.c_str()));
+    if (!out) return fail("'" + output + "' cannot be written: " + ::pcap_geterr(format.get()));
+    return std::make_unique<ReplayDriver>(input, output, std::move(in), std::move(format), std::move(out), interfaces,
+                                          std::move(observer));
+}
+
+}  // namespace dsr::lb

@@ -1,0 +1,60 @@
+#include "lb/driver/pcap_send.hpp"
+
+#include <poll.h>
+
+#include <cerrno>
+
+#include "lb/dataplane/offload.hpp"
+
+namespace dsr::lb {
+
+// Ethernet header and two VLAN tags.
+constexpr std::size_t kLinkHeaderRoom = sizeof(wire::EthernetHeader) + 2 * sizeof(wire::VlanTag);
+
+PcapSender::PcapSender(int socket, std::uint32_t mtu)
+    : socket_(socket),
+      segment_size_(mtu + kLinkHeaderRoom),
+      segments_(std::make_unique<std::uint8_t[]>(kBatch * segment_size_)) {}
+
+void PcapSender::add(Packet& packet) {
+    if (packet.segment_payload == 0) return add_frame(packet, packet.bytes());
+    const auto scratch = [this] { return wire::MutableBytes(segments_.get() + count_ * segment_size_, segment_size_); };
+    TcpSegmenter segmenter(packet.bytes(), packet.segment_payload);
+    while (!segmenter.done() && packet.verdict != Verdict::dropped) {
+        const wire::Bytes segment = segmenter.next(scratch());
+        if (segment.empty()) return packet.drop(Drop::transmit_failed);
+        add_frame(packet, segment);
+    }
+}
+
+void PcapSender::add_frame(Packet& packet, wire::Bytes frame) {
+    vectors_[count_] = {const_cast<std::uint8_t*>(frame.data()), frame.size()};
+    messages_[count_].msg_hdr = {};
+    messages_[count_].msg_hdr.msg_iov = &vectors_[count_];
+    messages_[count_].msg_hdr.msg_iovlen = 1;
+    owners_[count_] = &packet;
+    if (++count_ == kBatch) flush();
+}
+
+void PcapSender::flush() {
+    std::size_t sent = 0;
+    while (sent < count_) {
+        const int result = ::sendmmsg(socket_, messages_.data() + sent, static_cast<unsigned>(count_ - sent), 0);
+        if (result > 0) {
+            sent += static_cast<std::size_t>(result);
+            continue;
+        }
+        if (errno == EINTR) continue;
+        if ((errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) && wait_for_room()) continue;
+        owners_[sent]->drop(Drop::transmit_failed);
+        ++sent;
+    }
+    count_ = 0;
+}
+
+bool PcapSender::wait_for_room() const {
+    pollfd descriptor{socket_, POLLOUT, 0};
+    return ::poll(&descriptor, 1, 100) == 1 && (descriptor.revents & POLLOUT) != 0;
+}
+
+}  // namespace dsr::lb

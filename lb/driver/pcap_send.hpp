@@ -1,0 +1,44 @@
+// Sends frames in batches on the packet socket that libpcap opened. Measured against pcap_inject, which is one system
+// call a frame; see lb/README.md.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "lb/dataplane/packet.hpp"
+
+namespace dsr::lb {
+
+// Collects frames for one socket; add() sends a full batch by itself, flush() the rest. Frames leave in the order of add().
+class PcapSender {
+public:
+    // `mtu` bounds the segments of super-frames: their bytes are kept here until they are sent.
+    PcapSender(int socket, std::uint32_t mtu);
+
+    // The packet's bytes must stay valid until flush(). A packet that cannot be sent becomes dropped: transmit_failed.
+    void add(Packet& packet);
+    void flush();
+
+private:
+    static constexpr std::size_t kBatch = 64;
+
+    void add_frame(Packet& packet, wire::Bytes frame);
+    // Waits for room in the socket's send buffer; false when there was none within 100 ms.
+    [[nodiscard]] bool wait_for_room() const;
+
+    int socket_;
+    std::size_t segment_size_;                  // bytes of scratch for each frame of a batch
+    std::unique_ptr<std::uint8_t[]> segments_;  // kBatch * segment_size_
+    std::array<mmsghdr, kBatch> messages_{};
+    std::array<iovec, kBatch> vectors_{};
+    std::array<Packet*, kBatch> owners_{};
+    std::size_t count_ = 0;
+};
+
+}  // namespace dsr::lb

@@ -1,0 +1,49 @@
+// Configuration + what is known of the network -> forwarding table. Pure: the same input gives the same table.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "common/config/model.hpp"
+#include "common/sys/error.hpp"
+#include "lb/dataplane/forwarding_table.hpp"
+#include "lb/state/identities.hpp"
+
+namespace dsr::lb {
+
+using NeighborMacs = std::map<wire::Ipv4Address, wire::MacAddress>;
+
+// The tables of pools whose members did not change, so that a rebuild for a new MAC address costs no ring.
+class RingCache {
+public:
+    using Ring = std::shared_ptr<const std::vector<ServerId>>;
+    // `members`: (server id, address, weight) of those that take new flows.
+    struct Member {
+        ServerId id;
+        wire::Ipv4Address address;
+        std::uint32_t weight;
+        friend bool operator==(const Member&, const Member&) = default;
+    };
+    Result<Ring> get(const std::string& pool, const std::vector<Member>& members, std::uint32_t table_size);
+
+private:
+    struct Cached {
+        std::vector<Member> members;
+        std::uint32_t table_size = 0;
+        Ring ring;
+    };
+    std::map<std::string, Cached> cached_;
+};
+
+// The interface of `interfaces` whose network contains the address.
+std::optional<std::uint8_t> interface_towards(const std::vector<Interface>& interfaces, wire::Ipv4Address address);
+
+// Errors: a server that no interface's network contains (Layer 2 DSR cannot reach it), a Layer 3 service, too many
+// servers or services.
+Result<std::unique_ptr<const ForwardingTable>> build_forwarding_table(const config::Config& config,
+                                                                      const std::vector<Interface>& interfaces,
+                                                                      const NeighborMacs& neighbors,
+                                                                      Identities& identities, RingCache& rings);
+
+}  // namespace dsr::lb
