@@ -124,6 +124,11 @@ class Host:
         self._processes.append(process)
         return process
 
+    def write(self, path, text):
+        """Writes a file as this host sees it (its own /etc, /run and /var), making its directory."""
+        self.run("mkdir", "-p", os.path.dirname(path))
+        self.run("tee", path, input=text)
+
     def ip(self, *words):
         """`ip …` on this host, its text. One string is split into words."""
         return self.run("ip", *(words[0].split() if len(words) == 1 else words)).stdout

@@ -122,11 +122,12 @@ class LoadBalancer:
             lb.counters()["services"]
     """
 
-    def __init__(self, lab, config=None, host=None):
+    def __init__(self, lab, config=None, config_path=None):
+        """`config_path`: a file that is there already, as the lb host sees it; `config` is what it says."""
         self.lab = lab
-        self.host = host or lab.lb
+        self.host = lab.lb
         self.config = config or lb_config(lab)
-        self.config_path = write_config(lab, self.config)
+        self.config_path = config_path or write_config(lab, self.config)
         self.process = None
         self._notifications = None
 

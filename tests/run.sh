@@ -1,0 +1,208 @@
+#!/bin/bash
+# Builds everything and runs every test. The last line is "N passed, N failed"; the exit status says the same.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+prefix=$root/build/prefix
+logs=$root/build/test-logs
+python=/usr/bin/python3
+export DSR_PREFIX=$prefix
+. tests/packages.sh
+
+# name|title|in --quick?
+stages=(
+    "packages|Debian packages|quick"
+    "build|build with warnings as errors, install to build/prefix|quick"
+    "unit|unit tests|quick"
+    "style|clang-format, shellcheck, manual pages|quick"
+    "contract|programs without a network: configuration errors, replay, options|quick"
+    "lab|system tests in network namespaces|quick"
+    "playbooks|playbooks over SSH|"
+    "sanitizers|unit tests with address and undefined-behaviour sanitizers|"
+    "fuzz|fuzzers, 15 seconds each|"
+    "tidy|clang-tidy|"
+)
+
+usage() {
+    cat <<END
+Usage: bash tests/run.sh [--quick] [--only STAGE]... [--help]
+
+Installs the Debian packages that are missing, builds, and runs every test. Logs: build/test-logs/STAGE.log.
+
+  --quick        only the stages marked *
+  --only STAGE   only this stage (again for more); 'build' must have run before
+  --help         this text
+
+Stages:
+END
+    local entry name title quick
+    for entry in "${stages[@]}"; do
+        IFS='|' read -r name title quick <<<"$entry"
+        printf '  %s %-11s %s\n' "${quick:+*}${quick:- }" "$name" "$title" | sed 's/\*quick/*/'
+    done
+}
+
+quick=
+only=()
+while (($#)); do
+    case $1 in
+    --quick) quick=yes ;;
+    --only)
+        [[ $# -gt 1 && " ${stages[*]} " == *" $2|"* ]] || { usage >&2; exit 2; }
+        only+=("$2")
+        shift
+        ;;
+    --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+bold="" green="" red="" plain=""
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
+    bold=$'\e[1m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
+fi
+
+# -- stages: each is a function stage_NAME run in a subshell with set -e; `count P F` adds to its result ----------------
+
+count() { echo "$1 $2" >>"$counts"; }
+
+# each LABEL COMMAND…: one check of a stage; says which failed and goes on.
+each() {
+    local label=$1
+    shift
+    if "$@"; then
+        count 1 0
+    else
+        echo "FAILED: $label"
+        count 0 1
+    fi
+}
+
+our_sources() { find common lb serverprep verify tests -name '*.cpp' -o -name '*.hpp' | sort; }
+
+run_pytest() { # name, then files or directories
+    local junit=$logs/$1.xml status=0
+    shift
+    "$python" -m pytest -v --tb=short --no-header --color=no --junitxml="$junit" "$@" || status=$?
+    # shellcheck disable=SC2046 # two words
+    count $("$python" tests/count_tests.py "$junit")
+    return "$status"
+}
+
+run_ctest() { # preset
+    local junit=$logs/ctest-$1.xml status=0
+    ctest --preset "$1" -j2 --no-tests=error --output-junit "$junit" --test-output-size-passed 1000000 || status=$?
+    # shellcheck disable=SC2046 # two words
+    count $("$python" tests/count_tests.py "$junit")
+    return "$status"
+}
+
+stage_packages() {
+    install_missing "${test_packages[@]}"
+    count 1 0
+}
+
+stage_build() {
+    cmake --preset ci
+    cmake --build --preset ci
+    rm -rf "$prefix"
+    cmake --install build/ci --prefix "$prefix" >"$logs/install.log"
+    for program in sbin/lb sbin/serverprep bin/verify; do
+        each "$program is installed and knows its version" "$prefix/$program" --version
+    done
+}
+
+stage_unit() { run_ctest ci; }
+
+stage_style() {
+    local file
+    while read -r file; do
+        each "$file" clang-format-19 --dry-run -Werror "$file"
+    done < <(our_sources)
+    for file in tests/*.sh tests/*/*.sh .ci/run; do
+        [[ ! -e $file ]] || each "$file" shellcheck -x "$file"
+    done
+    while read -r file; do
+        each "$file" mandoc -Tlint -W warning "$file"
+    done < <(find "$prefix/share/man" -type f | sort)
+}
+
+stage_contract() {
+    local directories=()
+    mapfile -t directories < <(find tests -mindepth 2 -name 'test_*.py' -printf '%h\n' |
+        grep -vxE 'tests/(lab|playbooks)' | sort -u)
+    run_pytest contract "${directories[@]:?no test directories}"
+}
+
+stage_lab() { run_pytest lab tests/lab; }
+
+stage_playbooks() { run_pytest playbooks tests/playbooks; }
+
+stage_sanitizers() {
+    cmake --preset asan
+    cmake --build --preset asan
+    run_ctest asan
+}
+
+stage_fuzz() {
+    bash tests/fuzz/run.sh 15
+    count 1 0
+}
+
+stage_tidy() {
+    local files
+    mapfile -t files < <(our_sources | grep '\.cpp$' | grep -v '^tests/fuzz/')
+    run-clang-tidy-19 -p build/ci -j 2 -quiet "${files[@]/#/$root/}" 2>/dev/null
+    count "${#files[@]}" 0
+}
+
+# -- running them ------------------------------------------------------------------------------------------------------
+
+wanted() { # name, quick
+    if ((${#only[@]})); then
+        [[ " ${only[*]} " == *" $1 "* ]]
+    else
+        [[ -z $quick || -n $2 ]]
+    fi
+}
+
+total_passed=0 total_failed=0 build_broken=
+summary=()
+
+run_stage() { # name, title
+    local begin=$SECONDS status passed failed colour=$green
+    counts=$logs/$1.count
+    : >"$counts"
+    printf '\n%s── %s: %s%s\n' "$bold" "$1" "$2" "$plain"
+    if [[ -n $build_broken && $1 != style ]]; then
+        echo "not run: the build failed" | tee "$logs/$1.log"
+        status=1
+    else
+        (set -e -o pipefail; "stage_$1") 2>&1 </dev/null | tee "$logs/$1.log"
+        status=${PIPESTATUS[0]}
+    fi
+    read -r passed failed < <(awk '{p += $1; f += $2} END {print p + 0, f + 0}' "$counts")
+    if ((status != 0 && failed == 0)); then
+        failed=1
+    elif ((passed + failed == 0)); then
+        echo "the stage ran nothing"
+        failed=1
+    fi
+    ((failed == 0)) || { colour=$red; [[ $1 != build && $1 != packages ]] || build_broken=yes; }
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+    summary+=("$(printf '%s%-11s %5d passed %5d failed %5d s%s' "$colour" "$1" "$passed" "$failed" $((SECONDS - begin)) "$plain")")
+    printf '%s\n' "${summary[-1]}"
+}
+
+mkdir -p "$logs"
+for entry in "${stages[@]}"; do
+    IFS='|' read -r name title in_quick <<<"$entry"
+    if wanted "$name" "$in_quick"; then run_stage "$name" "$title"; fi
+done
+
+printf '\n%s── summary, %d:%02d minutes%s\n' "$bold" $((SECONDS / 60)) $((SECONDS % 60)) "$plain"
+printf '%s\n' "${summary[@]}"
+echo "$total_passed passed, $total_failed failed"
+((total_failed == 0))
