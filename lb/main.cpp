@@ -16,7 +16,8 @@ constexpr const char* kDefaultConfig = "/etc/dsr/dsr.yaml";
 int check(const std::string& path) {
     const auto config = dsr::config::read_file(path);
     if (config) return 0;
-    for (const auto& problem : config.error()) std::fprintf(stderr, "%s\n", to_string(problem).c_str());
+    for (const auto& problem : config.error())
+        std::fprintf(stderr, "%s\n", to_string(problem).c_str());
     return kUsageError;
 }
 
@@ -37,17 +38,27 @@ int run_command_line(int argc, char** argv) {
 
     dsr::lb::ReplayOptions replay_options;
     CLI::App* replay = add_verb(app, "replay", "Send a capture file through the data plane", config);
-    replay->add_option("--in", replay_options.input, "Frames to receive (pcap or pcapng)")->required()->type_name("FILE");
-    replay->add_option("--out", replay_options.output, "Frames that lb would transmit (pcap)")->required()->type_name("FILE");
+    replay->add_option("--in", replay_options.input, "Frames to receive (pcap or pcapng)")
+        ->required()
+        ->type_name("FILE");
+    replay->add_option("--out", replay_options.output, "Frames that lb would transmit (pcap)")
+        ->required()
+        ->type_name("FILE");
     replay->add_option("--verdicts", replay_options.verdicts, "A line of JSON for each frame")->type_name("FILE");
     replay->add_flag("--json", replay_options.json, "Print the counts as JSON");
 
     dsr::lb::ExplainOptions explain_options;
     std::string protocol = "tcp";
     CLI::App* explain = add_verb(app, "explain", "Tell which server a flow goes to, and why", config);
-    explain->add_option("source", explain_options.source, "The client's ADDRESS:PORT")->required()->type_name("SRC:PORT");
-    explain->add_option("destination", explain_options.destination, "The service's VIP:PORT")->required()->type_name("VIP:PORT");
-    explain->add_option("--protocol", protocol, "tcp or udp")->capture_default_str()->check(CLI::IsMember({"tcp", "udp"}));
+    explain->add_option("source", explain_options.source, "The client's ADDRESS:PORT")
+        ->required()
+        ->type_name("SRC:PORT");
+    explain->add_option("destination", explain_options.destination, "The service's VIP:PORT")
+        ->required()
+        ->type_name("VIP:PORT");
+    explain->add_option("--protocol", protocol, "tcp or udp")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"tcp", "udp"}));
     explain->add_flag("--json", explain_options.json, "Print the answer as JSON");
 
     try {

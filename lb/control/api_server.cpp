@@ -14,10 +14,10 @@ public:
     static Result<std::unique_ptr<ApiServer>> start(sys::UniqueFd listener, std::string unlink_path, Handler handler) {
         auto server = std::make_unique<MicrohttpdServer>(std::move(unlink_path), std::move(handler));
         // Bounded in every direction: a client that is stuck or greedy costs one of these connections for a while.
-        server->daemon_ = ::MHD_start_daemon(
-            MHD_USE_EPOLL, 0, nullptr, nullptr, &MicrohttpdServer::answer, server.get(), MHD_OPTION_LISTEN_SOCKET,
-            listener.get(), MHD_OPTION_CONNECTION_LIMIT, 64U, MHD_OPTION_CONNECTION_TIMEOUT, 10U,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, std::size_t{32768}, MHD_OPTION_END);
+        server->daemon_ = ::MHD_start_daemon(MHD_USE_EPOLL, 0, nullptr, nullptr, &MicrohttpdServer::answer,
+                                             server.get(), MHD_OPTION_LISTEN_SOCKET, listener.get(),
+                                             MHD_OPTION_CONNECTION_LIMIT, 64U, MHD_OPTION_CONNECTION_TIMEOUT, 10U,
+                                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, std::size_t{32768}, MHD_OPTION_END);
         if (server->daemon_ == nullptr) return fail("cannot start the HTTP server");
         server->listener_ = std::move(listener);
         return server;
@@ -36,9 +36,7 @@ public:
         if (listener_.valid() && !unlink_path_.empty()) ::unlink(unlink_path_.c_str());
     }
 
-    [[nodiscard]] int fd() const override {
-        return ::MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    }
+    [[nodiscard]] int fd() const override { return ::MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd; }
     void serve() override { ::MHD_run(daemon_); }
 
 private:

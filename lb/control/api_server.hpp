@@ -24,8 +24,8 @@ public:
 
     virtual ~ApiServer() = default;
 
-    // Listens on a Unix socket (mode 0660, group dsr if there is one; its directory is made if missing; a socket that a dead
-    // process left is replaced). Errors: a live process answers there already.
+    // Listens on a Unix socket (mode 0660, group dsr if there is one; its directory is made if missing; a socket that a
+    // dead process left is replaced). Errors: a live process answers there already.
     static Result<std::unique_ptr<ApiServer>> on_unix_socket(const std::string& path, Handler handler);
     // Listens on 'ADDRESS:PORT'.
     static Result<std::unique_ptr<ApiServer>> on_tcp(const std::string& address, Handler handler);

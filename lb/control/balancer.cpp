@@ -7,12 +7,17 @@
 namespace dsr::lb {
 namespace {
 
-std::unexpected<StartError> configuration_error(const Error& error) { return std::unexpected(StartError{2, error.message}); }
-std::unexpected<StartError> host_error(const Error& error) { return std::unexpected(StartError{1, error.message}); }
+std::unexpected<StartError> configuration_error(const Error& error) {
+    return std::unexpected(StartError{2, error.message});
+}
+std::unexpected<StartError> host_error(const Error& error) {
+    return std::unexpected(StartError{1, error.message});
+}
 
 std::vector<PcapInterface> pcap_interfaces(const std::vector<HostInterface>& interfaces) {
     std::vector<PcapInterface> result;
-    for (const auto& host : interfaces) result.push_back({host.name, host.interface.mtu});
+    for (const auto& host : interfaces)
+        result.push_back({host.name, host.interface.mtu});
     return result;
 }
 
@@ -31,9 +36,11 @@ std::expected<std::unique_ptr<Balancer>, StartError> Balancer::start(config::Con
 }
 
 std::expected<void, StartError> Balancer::open() {
-    for (const auto& service : config_.virtual_services) vips_.insert(service.vip);
+    for (const auto& service : config_.virtual_services)
+        vips_.insert(service.vip);
     want_neighbors();
-    auto table = build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), identities_, rings_);
+    auto table =
+        build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), identities_, rings_);
     if (!table) return configuration_error(table.error());
     tables_.push_back(*std::move(table));
 
@@ -76,14 +83,17 @@ void Balancer::want_neighbors() {
         if (const auto interface = interface_towards(interfaces, address)) neighbors_.want(address, *interface, fixed);
     };
     for (const auto& pool : config_.pools)
-        for (const auto& server : pool.servers) want(server.address, server.mac);
+        for (const auto& server : pool.servers)
+            want(server.address, server.mac);
     for (const auto& host : interfaces_)
         if (host.gateway) want(*host.gateway, std::nullopt);
-    for (const auto& neighbor : config_.load_balancer.neighbors) want(neighbor.address, neighbor.mac);
+    for (const auto& neighbor : config_.load_balancer.neighbors)
+        want(neighbor.address, neighbor.mac);
 }
 
 Result<void> Balancer::publish() {
-    auto table = build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), identities_, rings_);
+    auto table =
+        build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), identities_, rings_);
     if (!table) return std::unexpected(table.error());
     tables_.push_back(*std::move(table));
     worker_->publish(tables_.back().get());
@@ -97,8 +107,10 @@ Result<void> Balancer::tick(Time now) {
 
     bool changed = false;
     ArpMessage message;
-    while (worker_->take_arp(message)) changed |= neighbors_.learn(message, now);
-    for (const ArpFrame& request : neighbors_.requests(data_plane_interfaces(interfaces_), now)) worker_->send_arp(request);
+    while (worker_->take_arp(message))
+        changed |= neighbors_.learn(message, now);
+    for (const ArpFrame& request : neighbors_.requests(data_plane_interfaces(interfaces_), now))
+        worker_->send_arp(request);
     return changed ? publish() : Result<void>{};
 }
 
@@ -106,7 +118,8 @@ std::vector<std::string> Balancer::unresolved() const {
     std::vector<std::string> sentences;
     for (const auto& [address, neighbor] : neighbors_.neighbors()) {
         if (neighbor.mac) continue;
-        const bool gateway = std::ranges::any_of(interfaces_, [&](const auto& host) { return host.gateway == address; });
+        const bool gateway =
+            std::ranges::any_of(interfaces_, [&](const auto& host) { return host.gateway == address; });
         sentences.push_back(std::string(gateway ? "gateway" : "server") + " '" + wire::to_string(address) +
                             "' does not answer ARP on '" + interfaces_[neighbor.interface].name + "'" +
                             (gateway ? "" : "; its share of the flows is dropped until it does"));
@@ -119,7 +132,8 @@ std::optional<std::string> Balancer::dead_gateway() const {
         if (!host.gateway_configured) continue;
         const auto neighbor = neighbors_.neighbors().find(*host.gateway);
         if (neighbor == neighbors_.neighbors().end())
-            return "gateway '" + wire::to_string(*host.gateway) + "' is not on the network of interface '" + host.name + "'";
+            return "gateway '" + wire::to_string(*host.gateway) + "' is not on the network of interface '" + host.name +
+                   "'";
         if (!neighbor->second.mac)
             return "gateway '" + wire::to_string(*host.gateway) + "' does not answer ARP on '" + host.name + "'";
     }
@@ -136,18 +150,22 @@ Result<void> Balancer::announce() {
     return {};
 }
 
-Result<void> Balancer::withdraw() { return routes_->set(socket_, {}); }
+Result<void> Balancer::withdraw() {
+    return routes_->set(socket_, {});
+}
 
 std::string Balancer::summary() const {
     std::set<wire::Ipv4Address> servers;
     for (const auto& pool : config_.pools)
-        for (const auto& server : pool.servers) servers.insert(server.address);
+        for (const auto& server : pool.servers)
+            servers.insert(server.address);
     const auto counted = [](std::size_t count, const char* what) {
         return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
     };
-    std::string text = counted(config_.virtual_services.size(), "virtual service") + ", " +
-                       counted(servers.size(), "server") + ", on";
-    for (const auto& host : interfaces_) text += " " + host.name;
+    std::string text =
+        counted(config_.virtual_services.size(), "virtual service") + ", " + counted(servers.size(), "server") + ", on";
+    for (const auto& host : interfaces_)
+        text += " " + host.name;
     return text;
 }
 
@@ -156,7 +174,9 @@ HttpResponse Balancer::answer(std::string_view path) {
         return {200, counters_document(config_, identities_, neighbors_, worker_->counters()).dump()};
     if (path == "/api/v1/neighbors") return {200, neighbors_document(interfaces_, neighbors_).dump()};
     if (path == "/api/v1/interfaces") return {200, interfaces_document(interfaces_, driver_->kernel_drops()).dump()};
-    return {404, R"({"error": "no such document", "documents": ["/api/v1/counters", "/api/v1/neighbors", "/api/v1/interfaces"]})"};
+    return {
+        404,
+        R"({"error": "no such document", "documents": ["/api/v1/counters", "/api/v1/neighbors", "/api/v1/interfaces"]})"};
 }
 
 }  // namespace dsr::lb

@@ -1,22 +1,25 @@
 #include "lb/control/event_loop.hpp"
 
-#include <signal.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
 namespace dsr::lb {
 namespace {
 
-Error system_error(const char* what) { return {std::string(what) + ": " + std::strerror(errno)}; }
+Error system_error(const char* what) {
+    return {std::string(what) + ": " + std::strerror(errno)};
+}
 
 sigset_t set_of(const std::vector<int>& signals) {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : signals) sigaddset(&set, signal);
+    for (const int signal : signals)
+        sigaddset(&set, signal);
     return set;
 }
 
@@ -43,7 +46,8 @@ Result<void> EventLoop::watch_signals(const std::vector<int>& signals, std::func
     if (!signals_.valid()) return std::unexpected(system_error("signalfd"));
     return watch(signals_.get(), [fd = signals_.get(), callback = std::move(callback)] {
         signalfd_siginfo info{};
-        while (::read(fd, &info, sizeof info) == sizeof info) callback(static_cast<int>(info.ssi_signo));
+        while (::read(fd, &info, sizeof info) == sizeof info)
+            callback(static_cast<int>(info.ssi_signo));
     });
 }
 

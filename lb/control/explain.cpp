@@ -30,9 +30,11 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     return endpoint;
 }
 
-const config::VirtualService* find_service(const config::Config& config, const Endpoint& vip, config::Protocol protocol) {
+const config::VirtualService* find_service(const config::Config& config, const Endpoint& vip,
+                                           config::Protocol protocol) {
     for (const auto& service : config.virtual_services) {
-        if (service.vip != vip.address || config.network_profiles[service.network_profile].protocol != protocol) continue;
+        if (service.vip != vip.address || config.network_profiles[service.network_profile].protocol != protocol)
+            continue;
         for (const auto& range : service.ports)
             if (vip.port >= range.first && vip.port <= range.last) return &service;
     }
@@ -47,14 +49,16 @@ int report(const std::string& message, int exit_code) {
 // What the path leaves for the IP packet: Layer 2 adds nothing. The smallest configured MTU; 1500 where none is given.
 std::uint32_t mtu_left(const config::Config& config) {
     std::uint32_t mtu = 65535;
-    for (const auto& interface : config.load_balancer.interfaces) mtu = std::min(mtu, interface.mtu.value_or(1500));
+    for (const auto& interface : config.load_balancer.interfaces)
+        mtu = std::min(mtu, interface.mtu.value_or(1500));
     return mtu;
 }
 
 void print_text(const Json& answer) {
     std::vector<std::vector<sys::Cell>> rows;
     for (const auto& [key, value] : answer.items())
-        rows.push_back({sys::Cell{key, sys::Colour::dim}, sys::Cell{value.is_string() ? value.get<std::string>() : value.dump()}});
+        rows.push_back(
+            {sys::Cell{key, sys::Colour::dim}, sys::Cell{value.is_string() ? value.get<std::string>() : value.dump()}});
     std::fputs(sys::format_table(rows, sys::Painter(stdout)).c_str(), stdout);
 }
 
@@ -67,12 +71,14 @@ int explain(const ExplainOptions& options) {
     if (!destination) return report("'" + options.destination + "' is not VIP:PORT", 2);
     const auto config = config::read_file(options.config);
     if (!config) {
-        for (const auto& problem : config.error()) std::fprintf(stderr, "%s\n", to_string(problem).c_str());
+        for (const auto& problem : config.error())
+            std::fprintf(stderr, "%s\n", to_string(problem).c_str());
         return 2;
     }
     const config::VirtualService* service = find_service(*config, *destination, options.protocol);
     if (service == nullptr)
-        return report("no virtual service has " + std::string(protocol_text(options.protocol)) + " " + options.destination, 1);
+        return report(
+            "no virtual service has " + std::string(protocol_text(options.protocol)) + " " + options.destination, 1);
 
     const config::Pool& pool = config->pools[service->pool];
     std::vector<ring::Server> members;

@@ -1,5 +1,5 @@
-// `lb explain`: which server a flow goes to, and why. Asks the data plane's own functions, not the running lb: a flow that
-// is in a running lb's flow table stays where it is.
+// `lb explain`: which server a flow goes to, and why. Asks the data plane's own functions, not the running lb: a flow
+// that is in a running lb's flow table stays where it is.
 #pragma once
 
 #include <string>

@@ -12,7 +12,8 @@ namespace {
 Error unknown_interface(netlink::Socket& socket, const std::string& name) {
     std::string known;
     if (const auto links = netlink::links(socket))
-        for (const auto& link : *links) known += (known.empty() ? "" : ", ") + link.name;
+        for (const auto& link : *links)
+            known += (known.empty() ? "" : ", ") + link.name;
     return {"interface '" + name + "' does not exist; this host has: " + known};
 }
 
@@ -21,7 +22,8 @@ Result<wire::Ipv4Prefix> first_address(netlink::Socket& socket, const netlink::L
     if (!addresses) return std::unexpected(addresses.error());
     const auto found = std::ranges::find(*addresses, link.index, &netlink::Address::link_index);
     if (found == addresses->end())
-        return fail("interface '" + link.name + "' has no IPv4 address; set one, or give 'address' in the configuration");
+        return fail("interface '" + link.name +
+                    "' has no IPv4 address; set one, or give 'address' in the configuration");
     return found->prefix;
 }
 
@@ -80,7 +82,8 @@ Result<std::vector<HostInterface>> interfaces_of_file(const config::LoadBalancer
 
 std::vector<Interface> data_plane_interfaces(const std::vector<HostInterface>& interfaces) {
     std::vector<Interface> result;
-    for (const auto& host : interfaces) result.push_back(host.interface);
+    for (const auto& host : interfaces)
+        result.push_back(host.interface);
     return result;
 }
 

@@ -20,7 +20,8 @@ struct HostInterface {
     bool gateway_configured = false;  // by the operator, so that it must answer
 };
 
-// From the running kernel; what the file gives wins. Errors: unknown interface, one that is down or has no IPv4 address.
+// From the running kernel; what the file gives wins. Errors: unknown interface, one that is down or has no IPv4
+// address.
 Result<std::vector<HostInterface>> interfaces_of_host(netlink::Socket& socket, const config::LoadBalancer& configured);
 
 // From the file alone: address and mac must be given.

@@ -1,5 +1,10 @@
 #include "lb/control/listen_socket.hpp"
 
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
 #include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
@@ -7,11 +12,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <filesystem>
 
 #include "common/wire/address.hpp"
 
@@ -32,9 +32,10 @@ bool answers(const sockaddr_un& address) {
 
 // Makes room for the socket, but only where a dead one lies.
 Result<void> clear_path(const std::string& path, const sockaddr_un& address) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) return {};
-    if (!S_ISSOCK(status.st_mode)) return fail("control socket '" + path + "': a file that is no socket is in its place");
+    if (!S_ISSOCK(status.st_mode))
+        return fail("control socket '" + path + "': a file that is no socket is in its place");
     if (answers(address)) return fail("control socket '" + path + "' is in use: another lb is running");
     if (::unlink(path.c_str()) != 0) return std::unexpected(socket_error("cannot replace the control socket", path));
     return {};

@@ -27,7 +27,11 @@ public:
     }
 
     void write(const Packet& packet, const ForwardingTable& table) {
-        Json line = {{"frame", ++frame_}, {"verdict", name(packet.verdict)}, {"reason", nullptr}, {"service", nullptr}, {"server", nullptr}};
+        Json line = {{"frame", ++frame_},
+                     {"verdict", name(packet.verdict)},
+                     {"reason", nullptr},
+                     {"service", nullptr},
+                     {"server", nullptr}};
         if (packet.verdict == Verdict::dropped) line["reason"] = name(packet.reason);
         if (packet.service != kNoId) line["service"] = services_[packet.service];
         if (packet.server != kNoId) line["server"] = wire::to_string(table.servers[packet.server].address);
@@ -47,7 +51,8 @@ void print_counts(const Counters& counters) {
     for (const char* key : {"received", "forwarded", "answered", "passed"})
         rows.push_back({Cell{key}, Cell{std::to_string(document[key].get<std::uint64_t>())}});
     for (const auto& [reason, count] : document["dropped"].items())
-        rows.push_back({Cell{"dropped: " + reason, sys::Colour::yellow}, Cell{std::to_string(count.get<std::uint64_t>())}});
+        rows.push_back(
+            {Cell{"dropped: " + reason, sys::Colour::yellow}, Cell{std::to_string(count.get<std::uint64_t>())}});
     std::fputs(sys::format_table(rows, sys::Painter(stdout)).c_str(), stdout);
 }
 
@@ -66,12 +71,14 @@ int replay(const ReplayOptions& options) {
     auto driver = CaptureFileDriver::open(options.input, options.output, offline->table->interfaces,
                                           [&](std::span<const Packet> burst) {
                                               if (!options.verdicts) return;
-                                              for (const Packet& packet : burst) log.write(packet, *offline->table);
+                                              for (const Packet& packet : burst)
+                                                  log.write(packet, *offline->table);
                                           });
     if (!driver) return report(driver.error().message, 1);
 
     Worker worker(**driver, offline->config.load_balancer.flow_table_entries, offline->table.get());
-    while (worker.run_burst() > 0) continue;
+    while (worker.run_burst() > 0)
+        continue;
     if (const auto finished = (*driver)->finish(); !finished) return report(finished.error().message, 1);
     if (options.verdicts && !verdict_file.flush()) return report("'" + *options.verdicts + "' cannot be written", 1);
 

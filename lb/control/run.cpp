@@ -1,8 +1,8 @@
 #include "lb/control/run.hpp"
 
-#include <signal.h>
-
 #include <cstdio>
+
+#include <signal.h>
 
 #include "common/config/reader.hpp"
 #include "lb/control/balancer.hpp"
@@ -18,7 +18,9 @@ using Clock = std::chrono::steady_clock;
 // How long servers and gateways may take to answer ARP before lb goes on without them: three requests.
 constexpr auto kResolveTime = 3s;
 
-void say(const std::string& message) { std::fprintf(stderr, "lb: %s\n", message.c_str()); }
+void say(const std::string& message) {
+    std::fprintf(stderr, "lb: %s\n", message.c_str());
+}
 
 // From start to end of one `lb run`, on the control thread.
 class Run {
@@ -30,7 +32,8 @@ public:
         resolve();
         if (ended_) return exit_code_;
         if (const auto dead = balancer_.dead_gateway()) return report(*dead);
-        for (const auto& sentence : balancer_.unresolved()) say("warning: " + sentence);
+        for (const auto& sentence : balancer_.unresolved())
+            say("warning: " + sentence);
         if (const auto announced = balancer_.announce(); !announced) return report(announced.error().message);
         notify_ready("forwarding " + balancer_.summary());
         say("ready: " + balancer_.summary());
@@ -61,7 +64,8 @@ private:
     }
 
     void tick() {
-        for (const auto& server : balancer_.api()) server->serve();
+        for (const auto& server : balancer_.api())
+            server->serve();
         if (const auto ticked = balancer_.tick(Clock::now()); !ticked) {
             say(ticked.error().message);
             end(1);
@@ -98,7 +102,8 @@ int run(const std::string& config_path) {
     block_signals({SIGTERM, SIGINT, SIGHUP});
     auto config = config::read_file(config_path);
     if (!config) {
-        for (const auto& problem : config.error()) std::fprintf(stderr, "%s\n", to_string(problem).c_str());
+        for (const auto& problem : config.error())
+            std::fprintf(stderr, "%s\n", to_string(problem).c_str());
         return 2;
     }
     if (has_monitors(*config))

@@ -3,7 +3,9 @@
 namespace dsr::lb {
 namespace {
 
-Json mac_or_null(const std::optional<wire::MacAddress>& mac) { return mac ? Json(wire::to_string(*mac)) : Json(nullptr); }
+Json mac_or_null(const std::optional<wire::MacAddress>& mac) {
+    return mac ? Json(wire::to_string(*mac)) : Json(nullptr);
+}
 
 Json server_entry(const config::Pool& pool, const config::Server& server, Identities& identities,
                   const NeighborMonitor& neighbors, const Counters& counters) {
@@ -41,7 +43,9 @@ std::string ports_text(const std::vector<config::PortRange>& ports) {
     return text;
 }
 
-std::string_view protocol_text(config::Protocol protocol) { return protocol == config::Protocol::tcp ? "tcp" : "udp"; }
+std::string_view protocol_text(config::Protocol protocol) {
+    return protocol == config::Protocol::tcp ? "tcp" : "udp";
+}
 
 Json counters_document(const config::Config& config, Identities& identities, const NeighborMonitor& neighbors,
                        const Counters& counters) {

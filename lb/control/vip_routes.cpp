@@ -1,14 +1,14 @@
 #include "lb/control/vip_routes.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "common/sys/netlink/address.hpp"
 #include "common/sys/netlink/link.hpp"
@@ -96,8 +96,10 @@ Result<void> check_not_local(netlink::Socket& socket, const std::set<wire::Ipv4A
         if (!links) return std::unexpected(links.error());
         const auto link = std::ranges::find(*links, address.link_index, &netlink::Link::index);
         const std::string device = link == links->end() ? "?" : link->name;
-        return fail("VIP '" + wire::to_string(address.prefix.address) + "' is an address of this host, so its kernel would answer in lb's place; remove it: ip address delete " +
-                    wire::to_string(address.prefix) + " dev " + device);
+        return fail(
+            "VIP '" + wire::to_string(address.prefix.address) +
+            "' is an address of this host, so its kernel would answer in lb's place; remove it: ip address delete " +
+            wire::to_string(address.prefix) + " dev " + device);
     }
     return {};
 }

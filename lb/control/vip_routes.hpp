@@ -1,7 +1,7 @@
 // Keeps this host's kernel quiet about the VIPs, and announces them: a TUN device that nobody else owns, and one route
-// 'VIP/32 dev dsr-vip scope link protocol 77' for each VIP. With it the kernel's own copy of a VIP packet ends silently in
-// the TUN: no ICMP error, no forwarding loop, no ARP answer. The device is not persistent, so that route and announcement
-// (BIRD: learn; FRR: redistribute kernel) die with the process, however it dies.
+// 'VIP/32 dev dsr-vip scope link protocol 77' for each VIP. With it the kernel's own copy of a VIP packet ends silently
+// in the TUN: no ICMP error, no forwarding loop, no ARP answer. The device is not persistent, so that route and
+// announcement (BIRD: learn; FRR: redistribute kernel) die with the process, however it dies.
 #pragma once
 
 #include <set>

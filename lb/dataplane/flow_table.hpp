@@ -45,8 +45,8 @@ public:
         entry.expires = static_cast<FlowTime>(now + idle_timeout);
     }
 
-    // Frees expired entries in the next `buckets` buckets. Called often enough to come round within an hour, it keeps an
-    // entry that idled for 18 hours (FlowTime's period) from looking alive again.
+    // Frees expired entries in the next `buckets` buckets. Called often enough to come round within an hour, it keeps
+    // an entry that idled for 18 hours (FlowTime's period) from looking alive again.
     void sweep(std::size_t buckets, FlowTime now);
 
     [[nodiscard]] std::size_t bucket_count() const { return mask_ + 1; }

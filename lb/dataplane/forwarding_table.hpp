@@ -1,5 +1,5 @@
-// Everything a worker needs to decide about a packet, immutable once published: made by lb/state from the configuration,
-// the neighbors' MAC addresses and the operator's commands. Workers read it without locks.
+// Everything a worker needs to decide about a packet, immutable once published: made by lb/state from the
+// configuration, the neighbors' MAC addresses and the operator's commands. Workers read it without locks.
 #pragma once
 
 #include <chrono>
@@ -21,11 +21,11 @@ struct Interface {
 
 struct Server {
     wire::Ipv4Address address;
-    wire::MacAddress mac;            // meaningful when `resolved`
-    std::uint8_t interface = 0;      // index of the interface it is reached by
+    wire::MacAddress mac;        // meaningful when `resolved`
+    std::uint8_t interface = 0;  // index of the interface it is reached by
     bool resolved = false;
-    bool keeps_flows = false;        // false: removed or disabled; its flows move to another server at once
-    bool takes_new_flows = false;    // false: also while draining
+    bool keeps_flows = false;      // false: removed or disabled; its flows move to another server at once
+    bool takes_new_flows = false;  // false: also while draining
 };
 
 struct Service {

@@ -16,8 +16,8 @@ void finish_checksum(wire::Bytes ip_header, wire::MutableBytes transport);
 // The largest TCP payload for a packet of at most `mtu` bytes; 0 when not even the headers fit.
 std::uint16_t segment_payload_for(const wire::Ipv4View& ip, std::size_t tcp_header_length, std::uint32_t mtu);
 
-// Cuts a TCP super-frame into segments: sequence number and IP ID advance, PSH and FIN stay on the last, CWR on the first
-// only (RFC 3168 section 6.1.2), lengths and checksums are new.
+// Cuts a TCP super-frame into segments: sequence number and IP ID advance, PSH and FIN stay on the last, CWR on the
+// first only (RFC 3168 section 6.1.2), lengths and checksums are new.
 class TcpSegmenter {
 public:
     // `frame` must stay as it is until done(). `payload_size`: at most so many bytes of payload in a segment.

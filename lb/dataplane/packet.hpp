@@ -21,7 +21,8 @@ struct Packet {
     bool neighbor = false;  // an ARP message from which the neighbor monitor may learn
     ServiceId service = kNoId;
     ServerId server = kNoId;
-    std::uint16_t segment_payload = 0;  // > 0: a TCP super-frame, to be sent as segments of at most this many payload bytes
+    std::uint16_t segment_payload =
+        0;  // > 0: a TCP super-frame, to be sent as segments of at most this many payload bytes
 
     [[nodiscard]] wire::Bytes bytes() const { return {data, length}; }
     [[nodiscard]] wire::MutableBytes mutable_bytes() { return {data, length}; }

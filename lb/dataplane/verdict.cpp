@@ -4,24 +4,36 @@ namespace dsr::lb {
 
 std::string_view name(Verdict verdict) {
     switch (verdict) {
-        case Verdict::forwarded: return "forwarded";
-        case Verdict::answered: return "answered";
-        case Verdict::passed: return "passed";
-        case Verdict::dropped: return "dropped";
+        case Verdict::forwarded:
+            return "forwarded";
+        case Verdict::answered:
+            return "answered";
+        case Verdict::passed:
+            return "passed";
+        case Verdict::dropped:
+            return "dropped";
     }
     return "unknown";
 }
 
 std::string_view name(Drop reason) {
     switch (reason) {
-        case Drop::not_served: return "not_served";
-        case Drop::fragment: return "fragment";
-        case Drop::no_server: return "no_server";
-        case Drop::no_neighbor: return "no_neighbor";
-        case Drop::bounced: return "bounced";
-        case Drop::udp_super_frame: return "udp_super_frame";
-        case Drop::exceeds_mtu: return "exceeds_mtu";
-        case Drop::transmit_failed: return "transmit_failed";
+        case Drop::not_served:
+            return "not_served";
+        case Drop::fragment:
+            return "fragment";
+        case Drop::no_server:
+            return "no_server";
+        case Drop::no_neighbor:
+            return "no_neighbor";
+        case Drop::bounced:
+            return "bounced";
+        case Drop::udp_super_frame:
+            return "udp_super_frame";
+        case Drop::exceeds_mtu:
+            return "exceeds_mtu";
+        case Drop::transmit_failed:
+            return "transmit_failed";
     }
     return wire::name(static_cast<wire::ParseError>(reason));
 }

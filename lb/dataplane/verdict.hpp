@@ -23,14 +23,16 @@ enum class Drop : std::uint8_t {
     fragment,                             // of an IPv4 datagram for a VIP
     no_server,                            // the pool has no server that takes flows
     no_neighbor,                          // the chosen server's MAC address is not known
-    bounced,                              // came from the very server it would go to: that server lacks the VIP and routed it back
-    udp_super_frame,                      // several datagrams that receive offload joined: they cannot be told apart again
-    exceeds_mtu,                          // larger than the egress interface's MTU, and not TCP
-    transmit_failed,                      // the driver could not send it
+    bounced,          // came from the very server it would go to: that server lacks the VIP and routed it back
+    udp_super_frame,  // several datagrams that receive offload joined: they cannot be told apart again
+    exceeds_mtu,      // larger than the egress interface's MTU, and not TCP
+    transmit_failed,  // the driver could not send it
 };
 inline constexpr std::size_t kDropCount = wire::kParseErrorCount + 8;
 
-constexpr Drop drop_of(wire::ParseError error) { return static_cast<Drop>(error); }
+constexpr Drop drop_of(wire::ParseError error) {
+    return static_cast<Drop>(error);
+}
 
 std::string_view name(Verdict verdict);
 std::string_view name(Drop reason);

@@ -32,7 +32,8 @@ std::size_t Worker::run_burst() {
         if (packet.neighbor) [[unlikely]]
             hear_arp(packet);
     driver_.transmit(burst);
-    for (const Packet& packet : burst) counters_.account(packet);
+    for (const Packet& packet : burst)
+        counters_.account(packet);
     return count;
 }
 
@@ -40,7 +41,8 @@ void Worker::run() {
     while (!stopping_.load(std::memory_order_relaxed))
         if (run_burst() == 0) driver_.wait(kIdleWait);
     // Bounded, so that a flood cannot keep us from ending.
-    for (int bursts = 0; bursts < 1024 && run_burst() > 0; ++bursts) continue;
+    for (int bursts = 0; bursts < 1024 && run_burst() > 0; ++bursts)
+        continue;
 }
 
 void Worker::pick_up_table() {

@@ -1,5 +1,5 @@
-// One thread of packet work: takes bursts from its driver, runs them through forward() with the newest forwarding table and
-// has the driver send them. Knows nothing of where tables come from.
+// One thread of packet work: takes bursts from its driver, runs them through forward() with the newest forwarding table
+// and has the driver send them. Knows nothing of where tables come from.
 #pragma once
 
 #include <array>

@@ -1,10 +1,10 @@
 #include "lb/driver/capture_file_driver.hpp"
 
-#include <pcap/pcap.h>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+
+#include <pcap/pcap.h>
 
 #include "lb/dataplane/offload.hpp"
 
@@ -34,7 +34,8 @@ public:
           interfaces_(interfaces),
           observer_(std::move(observer)),
           buffers_(kBurstSize) {
-        for (const Interface& interface : interfaces) largest_mtu_ = std::max(largest_mtu_, interface.mtu);
+        for (const Interface& interface : interfaces)
+            largest_mtu_ = std::max(largest_mtu_, interface.mtu);
         segment_.resize(largest_mtu_ + 64);
     }
 

@@ -1,5 +1,5 @@
-// Plays a capture file through the data plane and writes what would be transmitted to another one. Time is the capture's.
-// Hides libpcap.
+// Plays a capture file through the data plane and writes what would be transmitted to another one. Time is the
+// capture's. Hides libpcap.
 #pragma once
 
 #include <functional>

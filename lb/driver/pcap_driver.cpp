@@ -1,15 +1,15 @@
 #include "lb/driver/pcap_driver.hpp"
 
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
 #include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-
-#include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <mutex>
 
 #include "common/sys/unique_fd.hpp"
 #include "lb/driver/pcap_send.hpp"
@@ -19,7 +19,8 @@ namespace {
 
 // A super-frame's 64 KiB and its link header with two VLAN tags.
 constexpr int kSnapLength = 65535 + 14 + 8;
-// Where an interface has offloads, libpcap's ring takes a slot of kSnapLength for every frame, however small: 1000 frames.
+// Where an interface has offloads, libpcap's ring takes a slot of kSnapLength for every frame, however small: 1000
+// frames.
 constexpr int kRingBytes = 128 * 1024 * 1024;
 
 struct CloseHandle {
@@ -90,7 +91,8 @@ public:
     void transmit(std::span<Packet> burst) override {
         for (Packet& packet : burst)
             if (packet.leaves()) senders_[packet.egress].add(packet);
-        for (PcapSender& sender : senders_) sender.flush();
+        for (PcapSender& sender : senders_)
+            sender.flush();
     }
 
     std::uint64_t now() override {

@@ -1,8 +1,8 @@
 #include "lb/driver/pcap_send.hpp"
 
-#include <poll.h>
-
 #include <cerrno>
+
+#include <poll.h>
 
 #include "lb/dataplane/offload.hpp"
 

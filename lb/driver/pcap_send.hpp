@@ -2,20 +2,21 @@
 // call a frame; see lb/README.md.
 #pragma once
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include "lb/dataplane/packet.hpp"
 
 namespace dsr::lb {
 
-// Collects frames for one socket; add() sends a full batch by itself, flush() the rest. Frames leave in the order of add().
+// Collects frames for one socket; add() sends a full batch by itself, flush() the rest. Frames leave in the order of
+// add().
 class PcapSender {
 public:
     // `mtu` bounds the segments of super-frames: their bytes are kept here until they are sent.

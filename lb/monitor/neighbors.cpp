@@ -25,11 +25,16 @@ ArpFrame make_request(const Interface& interface, std::uint8_t index, wire::Ipv4
 
 std::string_view name(NeighborMonitor::State state) {
     switch (state) {
-        case NeighborMonitor::State::unresolved: return "unresolved";
-        case NeighborMonitor::State::reachable: return "reachable";
-        case NeighborMonitor::State::probing: return "probing";
-        case NeighborMonitor::State::stale: return "stale";
-        case NeighborMonitor::State::fixed: return "static";
+        case NeighborMonitor::State::unresolved:
+            return "unresolved";
+        case NeighborMonitor::State::reachable:
+            return "reachable";
+        case NeighborMonitor::State::probing:
+            return "probing";
+        case NeighborMonitor::State::stale:
+            return "stale";
+        case NeighborMonitor::State::fixed:
+            return "static";
     }
     return "unknown";
 }

@@ -1,5 +1,5 @@
-// Who is where on the link: resolves the addresses it is told to want by ARP (RFC 826) and keeps asking, so that a changed
-// MAC address is noticed. A state machine on the caller's clock: it sends nothing itself.
+// Who is where on the link: resolves the addresses it is told to want by ARP (RFC 826) and keeps asking, so that a
+// changed MAC address is noticed. A state machine on the caller's clock: it sends nothing itself.
 //
 //   unresolved --answer--> reachable --30 s--> probing --answer--> reachable
 //                                              probing --3 unanswered--> stale (the last MAC address stays in use)
@@ -50,7 +50,8 @@ private:
 
 std::string_view name(NeighborMonitor::State state);
 
-// The VIP announced as ours: sets neighbors' caches and switches' tables (a gratuitous ARP request, RFC 5227 section 3).
+// The VIP announced as ours: sets neighbors' caches and switches' tables (a gratuitous ARP request, RFC 5227 section
+// 3).
 ArpFrame announcement(const Interface& interface, std::uint8_t index, wire::Ipv4Address vip);
 
 }  // namespace dsr::lb

@@ -73,10 +73,12 @@ Result<RingCache::Ring> RingCache::get(const std::string& pool, const std::vecto
     Cached& cached = cached_[pool];
     if (cached.ring && cached.members == members && cached.table_size == table_size) return cached.ring;
     std::vector<ring::Server> servers;
-    for (const auto& member : members) servers.push_back({member.address, member.weight});
+    for (const auto& member : members)
+        servers.push_back({member.address, member.weight});
     auto slots = ring::build_table(servers, table_size);
     if (!slots) return fail("pool '" + pool + "': " + slots.error());
-    for (auto& slot : *slots) slot = members[slot].id;
+    for (auto& slot : *slots)
+        slot = members[slot].id;
     cached = {members, table_size, std::make_shared<const std::vector<ServerId>>(*std::move(slots))};
     return cached.ring;
 }

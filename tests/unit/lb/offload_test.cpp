@@ -1,0 +1,90 @@
+#include "lb/dataplane/offload.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/lb/network.hpp"
+
+using namespace dsr;
+using namespace dsr::lb;
+using namespace dsr::lb::test;
+
+namespace {
+
+// As a kernel leaves it for the card to finish: the folded sum of the pseudo-header, not complemented.
+wire::be16 bare_sum(const wire::TransportView& view, std::size_t length) {
+    return wire::checksum_store(wire::checksum_fold(wire::pseudo_header_sum(
+        view.flow.source, view.flow.destination, view.flow.protocol, static_cast<std::uint16_t>(length))));
+}
+
+bool transport_valid(wire::Bytes frame) {
+    const auto view = wire::parse_transport(frame).value();
+    const auto sum = wire::pseudo_header_sum(view.flow.source, view.flow.destination, view.flow.protocol,
+                                             static_cast<std::uint16_t>(view.ipv4.payload.size()));
+    return wire::checksum_fold(wire::checksum_add(view.ipv4.payload, sum)) == 0xffff;
+}
+
+}  // namespace
+
+TEST_CASE("an unfinished checksum is finished on the way through, for TCP and UDP and odd lengths") {
+    for (const std::size_t payload : {0U, 1U, 2U, 999U, 1400U}) {
+        for (const bool tcp : {true, false}) {
+            Core core;
+            auto frame = tcp ? tcp_frame(9, wire::kTcpAck, payload) : udp_frame(9, payload);
+            const std::vector<std::uint8_t> valid(frame->bytes().begin() + 14, frame->bytes().end());
+            const auto view = wire::parse_transport(frame->bytes()).value();
+            const std::size_t offset = 34 + (tcp ? 16U : 6U);
+            wire::header_at<wire::be16>(frame->bytes(), offset) = bare_sum(view, view.ipv4.payload.size());
+            REQUIRE(core.run(*frame).verdict == Verdict::forwarded);
+            CHECK(transport_valid(frame->bytes()));
+            CHECK(std::vector<std::uint8_t>(frame->bytes().begin() + 14, frame->bytes().end()) == valid);
+        }
+    }
+}
+
+TEST_CASE("a finished checksum, even a wrong one, is left alone: the server judges it") {
+    Core core;
+    auto frame = tcp_frame(9, wire::kTcpAck, 100);
+    wire::header_at<wire::be16>(frame->bytes(), 34 + 16) = wire::be16(0x1234);
+    core.run(*frame);
+    CHECK(wire::header_at<wire::be16>(frame->bytes(), 34 + 16) == wire::be16(0x1234));
+}
+
+TEST_CASE("segments carry all bytes once, in order, each with right lengths, flags, IDs and checksums") {
+    auto frame = tcp_frame(9, wire::kTcpPsh | wire::kTcpFin | wire::kTcpAck | wire::kTcpCwr, 5001);
+    auto& ip = wire::header_at<wire::Ipv4Header>(frame->bytes(), 14);
+    ip.id = wire::be16(0xffff);  // wraps within the frame
+    for (std::size_t i = 0; i < 5001; ++i)
+        frame->bytes()[54 + i] = static_cast<std::uint8_t>(i * 7);
+
+    TcpSegmenter segmenter(frame->bytes(), 1460);
+    std::vector<std::uint8_t> scratch(1514);
+    std::vector<std::uint8_t> collected;
+    std::size_t index = 0;
+    while (!segmenter.done()) {
+        const wire::Bytes segment = segmenter.next(scratch);
+        REQUIRE_FALSE(segment.empty());
+        const auto view = wire::parse_transport(segment).value();
+        const bool last = segmenter.done();
+        CHECK(view.payload.size() == (last ? 5001 - 3 * 1460U : 1460U));
+        CHECK(wire::verify_ipv4_checksum(view.ipv4));
+        CHECK(transport_valid(segment));
+        CHECK(view.tcp->sequence.host() == 1000 + collected.size());
+        CHECK(view.ipv4.header->id.host() == static_cast<std::uint16_t>(0xffff + index));
+        CHECK(((view.tcp->flags & wire::kTcpPsh) != 0) == last);
+        CHECK(((view.tcp->flags & wire::kTcpFin) != 0) == last);
+        CHECK(((view.tcp->flags & wire::kTcpCwr) != 0) == (index == 0));
+        collected.insert(collected.end(), view.payload.begin(), view.payload.end());
+        ++index;
+    }
+    CHECK(index == 4);
+    CHECK(collected == std::vector<std::uint8_t>(frame->bytes().begin() + 54, frame->bytes().end()));
+}
+
+TEST_CASE("a segmenter refuses scratch that is too small and frames that are no TCP") {
+    auto tcp = tcp_frame(9, wire::kTcpAck, 5000);
+    TcpSegmenter segmenter(tcp->bytes(), 1460);
+    std::vector<std::uint8_t> scratch(1513);
+    CHECK(segmenter.next(scratch).empty());
+    auto udp = udp_frame(9, 100);
+    CHECK(TcpSegmenter(udp->bytes(), 1460).done());
+}
