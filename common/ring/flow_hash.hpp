@@ -22,8 +22,8 @@ constexpr std::uint64_t mix64(std::uint64_t value) {
 // as with every consistent hash that several balancers share.
 inline std::uint64_t flow_hash(const wire::FlowKey& flow) {
     const std::uint64_t addresses = std::uint64_t{flow.source.host()} << 32U | flow.destination.host();
-    const std::uint64_t rest = std::uint64_t{flow.protocol} << 32U | std::uint64_t{flow.source_port} << 16U |
-                               flow.destination_port;
+    const std::uint64_t rest =
+        std::uint64_t{flow.protocol} << 32U | std::uint64_t{flow.source_port} << 16U | flow.destination_port;
     return mix64(mix64(addresses) ^ (rest * 0x9e3779b97f4a7c15ULL));
 }
 

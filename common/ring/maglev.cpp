@@ -52,7 +52,8 @@ std::vector<std::uint32_t> slot_quotas(std::span<const std::uint32_t> weights, s
     std::vector<std::uint32_t> order(weights.size());
     std::iota(order.begin(), order.end(), 0U);
     std::ranges::stable_sort(order, [&](auto a, auto b) { return remainders[a] > remainders[b]; });
-    for (std::size_t i = 0; given < table_size; ++i, ++given) ++quotas[order[i]];
+    for (std::size_t i = 0; given < table_size; ++i, ++given)
+        ++quotas[order[i]];
     return quotas;
 }
 
@@ -65,8 +66,8 @@ std::vector<std::uint16_t> populate(std::span<const Permutation> permutations, s
     std::vector<std::uint32_t> taken(permutations.size(), 0);
     std::ranges::transform(permutations, position.begin(), &Permutation::offset);
     std::uint32_t filled = 0;
-    // In round r of `largest`, a server is due ceil(r * quota / largest) slots in all: equal quotas take strict turns as
-    // in the paper, unequal ones in proportion.
+    // In round r of `largest`, a server is due ceil(r * quota / largest) slots in all: equal quotas take strict turns
+    // as in the paper, unequal ones in proportion.
     for (std::uint64_t round = 1; filled < table_size; ++round) {
         for (std::size_t i = 0; i < permutations.size(); ++i) {
             const std::uint64_t due = (round * quotas[i] + largest - 1) / largest;
@@ -106,7 +107,8 @@ std::expected<std::vector<std::uint16_t>, std::string> build_table(std::span<con
         weights.push_back(servers[i].weight);
     }
     auto table = populate(permutations, slot_quotas(weights, table_size), table_size);
-    for (auto& entry : table) entry = order[entry];
+    for (auto& entry : table)
+        entry = order[entry];
     return table;
 }
 

@@ -36,8 +36,8 @@ Permutation permutation_of(wire::Ipv4Address address, std::uint32_t table_size);
 // (largest remainder; ties go to the lower index). All zero when every weight is.
 std::vector<std::uint32_t> slot_quotas(std::span<const std::uint32_t> weights, std::uint32_t table_size);
 
-// Fills the table: servers take their next free slot in turns, each as often as its quota asks. Entries are indexes into
-// `permutations`. Exposed for the paper's worked example.
+// Fills the table: servers take their next free slot in turns, each as often as its quota asks. Entries are indexes
+// into `permutations`. Exposed for the paper's worked example.
 std::vector<std::uint16_t> populate(std::span<const Permutation> permutations, std::span<const std::uint32_t> quotas,
                                     std::uint32_t table_size);
 

@@ -1,9 +1,9 @@
 #include "common/sys/terminal.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
+
+#include <unistd.h>
 
 namespace dsr::sys {
 
@@ -13,7 +13,8 @@ Painter::Painter(std::FILE* stream) {
 }
 
 std::string Painter::paint(Colour colour, std::string_view text) const {
-    static constexpr std::string_view kCodes[] = {"", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[36m"};
+    static constexpr std::string_view kCodes[] = {"",         "\033[1m",  "\033[2m", "\033[31m",
+                                                  "\033[32m", "\033[33m", "\033[36m"};
     if (!enabled_ || colour == Colour::plain) return std::string(text);
     return std::string(kCodes[static_cast<unsigned>(colour)]).append(text).append("\033[0m");
 }
@@ -22,7 +23,8 @@ std::string format_table(const std::vector<std::vector<Cell>>& rows, const Paint
     std::vector<std::size_t> widths;
     for (const auto& row : rows) {
         widths.resize(std::max(widths.size(), row.size()), 0);
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].text.size());
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], row[i].text.size());
     }
     std::string out;
     for (const auto& row : rows) {

@@ -34,7 +34,8 @@ public:
     constexpr Ipv4Address() = default;
     constexpr explicit Ipv4Address(be32 value) : value_(value) {}
     static constexpr Ipv4Address from_host(std::uint32_t value) { return Ipv4Address(be32(value)); }
-    // Dotted quad only: four decimal numbers 0..255 without leading zeros (inet_aton's short and octal forms are refused).
+    // Dotted quad only: four decimal numbers 0..255 without leading zeros (inet_aton's short and octal forms are
+    // refused).
     static std::optional<Ipv4Address> parse(std::string_view text);
 
     [[nodiscard]] constexpr std::uint32_t host() const { return value_.host(); }
@@ -72,7 +73,8 @@ std::string to_string(const MacAddress& mac);
 std::string to_string(Ipv4Address address);
 std::string to_string(const Ipv4Prefix& prefix);
 
-// Writes the text without a terminating zero and returns its length; `out` holds at least 17 (MAC) or 15 (IPv4) characters.
+// Writes the text without a terminating zero and returns its length; `out` holds at least 17 (MAC) or 15 (IPv4)
+// characters.
 std::size_t write_text(const MacAddress& mac, char* out);
 std::size_t write_text(Ipv4Address address, char* out);
 

@@ -43,8 +43,9 @@ FrameBuilder& FrameBuilder::ethernet(const MacAddress& destination, const MacAdd
 }
 
 FrameBuilder& FrameBuilder::vlan(std::uint16_t id) {
-    const bool allowed = layer_count_ > 0 && id < 4096 &&
-                         (layers_[layer_count_ - 1].kind == Kind::ethernet || layers_[layer_count_ - 1].kind == Kind::vlan);
+    const bool allowed =
+        layer_count_ > 0 && id < 4096 &&
+        (layers_[layer_count_ - 1].kind == Kind::ethernet || layers_[layer_count_ - 1].kind == Kind::vlan);
     if (!allowed) {
         failed_ = true;
         return *this;
@@ -58,9 +59,9 @@ FrameBuilder& FrameBuilder::arp(std::uint16_t operation, const MacAddress& sende
                                 const MacAddress& target_mac, Ipv4Address target_address) {
     set_ether_type(kEtherTypeArp);
     if (auto* header = push(Kind::arp, sizeof(ArpHeader)))
-        *reinterpret_cast<ArpHeader*>(header) = {be16(1),    be16(kEtherTypeIpv4), 6,          4,
-                                                 be16(operation), sender_mac,      sender_address, target_mac,
-                                                 target_address};
+        *reinterpret_cast<ArpHeader*>(header) = {
+            be16(1),    be16(kEtherTypeIpv4), 6, 4, be16(operation), sender_mac, sender_address,
+            target_mac, target_address};
     return *this;
 }
 
@@ -119,8 +120,8 @@ FrameBuilder& FrameBuilder::udp(std::uint16_t source_port, std::uint16_t destina
 FrameBuilder& FrameBuilder::icmp(const IcmpFields& fields) {
     set_protocol(kProtocolIcmp);
     if (auto* bytes = push(Kind::icmp, sizeof(IcmpHeader)))
-        *reinterpret_cast<IcmpHeader*>(bytes) = {fields.type, fields.code, {}, be16(fields.rest_high),
-                                                 be16(fields.rest_low)};
+        *reinterpret_cast<IcmpHeader*>(bytes) = {
+            fields.type, fields.code, {}, be16(fields.rest_high), be16(fields.rest_low)};
     return *this;
 }
 

@@ -1,5 +1,5 @@
-// The Internet checksum (RFC 1071), its incremental update (RFC 1624) and the TCP/UDP pseudo-header (RFC 9293 section 3.1).
-// Sums are kept in machine byte order: RFC 1071 section 2(B) shows that only the final store must match.
+// The Internet checksum (RFC 1071), its incremental update (RFC 1624) and the TCP/UDP pseudo-header (RFC 9293
+// section 3.1). Sums are kept in machine byte order: RFC 1071 section 2(B) shows that only the final store must match.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +47,12 @@ inline std::uint16_t checksum_fold(ChecksumSum sum) {
 }
 
 // A folded value in machine order as it is stored in a header.
-inline be16 checksum_store(std::uint16_t folded) { return be16::from_raw(folded); }
+inline be16 checksum_store(std::uint16_t folded) {
+    return be16::from_raw(folded);
+}
 
-// The value for a checksum field, computed over bytes in which the field is zero. Over bytes with a right field it is 0.
+// The value for a checksum field, computed over bytes in which the field is zero. Over bytes with a right field it is
+// 0.
 inline be16 internet_checksum(Bytes bytes, ChecksumSum sum = 0) {
     return checksum_store(static_cast<std::uint16_t>(~checksum_fold(checksum_add(bytes, sum))));
 }
@@ -76,6 +79,8 @@ inline be16 checksum_update(be16 checksum, be32 before, be32 after) {
 }
 
 // Whether a header with its checksum field filled in sums up.
-inline bool checksum_valid(Bytes header) { return checksum_fold(checksum_add(header)) == 0xffff; }
+inline bool checksum_valid(Bytes header) {
+    return checksum_fold(checksum_add(header)) == 0xffff;
+}
 
 }  // namespace dsr::wire

@@ -21,7 +21,8 @@ public:
     [[nodiscard]] constexpr Host host() const {
         if (!std::is_constant_evaluated()) return swap(raw());
         Host value = 0;
-        for (std::uint8_t byte : bytes_) value = static_cast<Host>((value << 8U) | byte);
+        for (std::uint8_t byte : bytes_)
+            value = static_cast<Host>((value << 8U) | byte);
         return value;
     }
 

@@ -4,21 +4,36 @@ namespace dsr::wire {
 
 std::string_view name(ParseError error) {
     switch (error) {
-        case ParseError::ethernet_truncated: return "ethernet_truncated";
-        case ParseError::vlan_truncated: return "vlan_truncated";
-        case ParseError::vlan_too_deep: return "vlan_too_deep";
-        case ParseError::arp_truncated: return "arp_truncated";
-        case ParseError::arp_format: return "arp_format";
-        case ParseError::ipv4_truncated: return "ipv4_truncated";
-        case ParseError::ipv4_version: return "ipv4_version";
-        case ParseError::ipv4_header_length: return "ipv4_header_length";
-        case ParseError::ipv4_total_length: return "ipv4_total_length";
-        case ParseError::ipv4_checksum: return "ipv4_checksum";
-        case ParseError::tcp_truncated: return "tcp_truncated";
-        case ParseError::tcp_data_offset: return "tcp_data_offset";
-        case ParseError::udp_truncated: return "udp_truncated";
-        case ParseError::udp_length: return "udp_length";
-        case ParseError::icmp_truncated: return "icmp_truncated";
+        case ParseError::ethernet_truncated:
+            return "ethernet_truncated";
+        case ParseError::vlan_truncated:
+            return "vlan_truncated";
+        case ParseError::vlan_too_deep:
+            return "vlan_too_deep";
+        case ParseError::arp_truncated:
+            return "arp_truncated";
+        case ParseError::arp_format:
+            return "arp_format";
+        case ParseError::ipv4_truncated:
+            return "ipv4_truncated";
+        case ParseError::ipv4_version:
+            return "ipv4_version";
+        case ParseError::ipv4_header_length:
+            return "ipv4_header_length";
+        case ParseError::ipv4_total_length:
+            return "ipv4_total_length";
+        case ParseError::ipv4_checksum:
+            return "ipv4_checksum";
+        case ParseError::tcp_truncated:
+            return "tcp_truncated";
+        case ParseError::tcp_data_offset:
+            return "tcp_data_offset";
+        case ParseError::udp_truncated:
+            return "udp_truncated";
+        case ParseError::udp_length:
+            return "udp_length";
+        case ParseError::icmp_truncated:
+            return "icmp_truncated";
     }
     return "unknown";
 }

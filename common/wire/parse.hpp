@@ -14,18 +14,18 @@ namespace dsr::wire {
 enum class ParseError : std::uint8_t {
     ethernet_truncated,
     vlan_truncated,
-    vlan_too_deep,        // more than two tags
+    vlan_too_deep,  // more than two tags
     arp_truncated,
-    arp_format,           // not Ethernet and IPv4
+    arp_format,  // not Ethernet and IPv4
     ipv4_truncated,
     ipv4_version,
-    ipv4_header_length,   // below 20 or beyond the packet
-    ipv4_total_length,    // below the header's or beyond the frame
+    ipv4_header_length,  // below 20 or beyond the packet
+    ipv4_total_length,   // below the header's or beyond the frame
     ipv4_checksum,
     tcp_truncated,
-    tcp_data_offset,      // below 20 or beyond the segment
+    tcp_data_offset,  // below 20 or beyond the segment
     udp_truncated,
-    udp_length,           // below 8 or beyond the datagram
+    udp_length,  // below 8 or beyond the datagram
     icmp_truncated,
 };
 inline constexpr std::size_t kParseErrorCount = 15;
@@ -118,7 +118,9 @@ inline Parsed<Ipv4View> parse_quoted_ipv4(Bytes packet) {
                     packet.subspan(header_length)};
 }
 
-inline bool verify_ipv4_checksum(const Ipv4View& view) { return checksum_valid(view.header_bytes()); }
+inline bool verify_ipv4_checksum(const Ipv4View& view) {
+    return checksum_valid(view.header_bytes());
+}
 
 inline Parsed<TcpView> parse_tcp(Bytes segment) {
     if (segment.size() < sizeof(TcpHeader)) return std::unexpected(ParseError::tcp_truncated);

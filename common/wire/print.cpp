@@ -88,8 +88,7 @@ void print_icmp(const Ipv4View& ip, Line& line) {
         return;
     }
     line.add(" type ").add(icmp->header->type).add(" code ").add(icmp->header->code);
-    if (icmp->header->type == kIcmpDestinationUnreachable &&
-        icmp->header->code == kIcmpCodeFragmentationNeeded)
+    if (icmp->header->type == kIcmpDestinationUnreachable && icmp->header->code == kIcmpCodeFragmentationNeeded)
         line.add(" mtu ").add(icmp->header->rest_low.host());
 }
 
