@@ -42,7 +42,7 @@ std::vector<std::uint16_t> populate(std::span<const Permutation> permutations, s
                                     std::uint32_t table_size);
 
 // The table for a pool: entry = index into `servers` as given. Empty when no server has weight.
-// Errors: a table size that is not prime or is out of range, more than 65535 servers, the same address twice.
+// Errors: a table size that is not prime or is out of range, more than 65534 servers, the same address twice.
 std::expected<std::vector<std::uint16_t>, std::string> build_table(std::span<const Server> servers,
                                                                    std::uint32_t table_size = kDefaultTableSize);
 
