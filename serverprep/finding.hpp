@@ -1,0 +1,35 @@
+// Names what is wrong on this host by the ids of the fault matrix, each with a command that mends it. Pure: judges what
+// was observed and the steps that were planned from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serverprep/desired.hpp"
+#include "serverprep/observed.hpp"
+#include "serverprep/step.hpp"
+
+namespace dsr::serverprep {
+
+enum class Severity : std::uint8_t {
+    error,    // breaks DSR
+    warning,  // does not, or not here
+};
+
+struct Finding {
+    std::string id;
+    Severity severity = Severity::error;
+    std::string subject;  // the VIP or the interface
+    std::string message;
+    std::string fix;
+    // Only by taking away what serverprep did not make, which it leaves to the user.
+    bool needs_user = false;
+};
+
+std::string_view to_string(Severity severity);
+
+std::vector<Finding> judge(const Desired& desired, const Observed& observed, const std::vector<Step>& steps);
+
+}  // namespace dsr::serverprep
