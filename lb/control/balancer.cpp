@@ -129,13 +129,12 @@ std::vector<std::string> Balancer::unresolved() const {
 
 std::optional<std::string> Balancer::dead_gateway() const {
     for (const auto& host : interfaces_) {
-        if (!host.gateway_configured) continue;
+        if (!host.gateway || !host.gateway_configured) continue;
+        const std::string gateway = "gateway '" + wire::to_string(*host.gateway) + "'";
         const auto neighbor = neighbors_.neighbors().find(*host.gateway);
         if (neighbor == neighbors_.neighbors().end())
-            return "gateway '" + wire::to_string(*host.gateway) + "' is not on the network of interface '" + host.name +
-                   "'";
-        if (!neighbor->second.mac)
-            return "gateway '" + wire::to_string(*host.gateway) + "' does not answer ARP on '" + host.name + "'";
+            return gateway + " is not on the network of interface '" + host.name + "'";
+        if (!neighbor->second.mac) return gateway + " does not answer ARP on '" + host.name + "'";
     }
     return std::nullopt;
 }

@@ -74,7 +74,7 @@ private:
     NeighborMonitor neighbors_;
     std::vector<std::unique_ptr<ApiServer>> api_;
     std::unique_ptr<PcapDriver> driver_;
-    std::optional<VipRoutes> routes_;
+    std::unique_ptr<VipRoutes> routes_;
     std::vector<std::unique_ptr<const ForwardingTable>> tables_;  // oldest first; the last one is published
     std::unique_ptr<Worker> worker_;
     std::thread thread_;

@@ -28,10 +28,11 @@ Result<wire::Ipv4Prefix> first_address(netlink::Socket& socket, const netlink::L
 }
 
 Result<HostInterface> complete(netlink::Socket& socket, const config::Interface& configured) {
-    const auto link = netlink::find_link(socket, configured.name);
-    if (!link) return std::unexpected(link.error());
-    if (!link->has_value()) return std::unexpected(unknown_interface(socket, configured.name));
-    const netlink::Link& kernel = **link;
+    const auto found = netlink::find_link(socket, configured.name);
+    if (!found) return std::unexpected(found.error());
+    const std::optional<netlink::Link>& link = *found;
+    if (!link) return std::unexpected(unknown_interface(socket, configured.name));
+    const netlink::Link& kernel = *link;
     if (!kernel.up)
         return fail("interface '" + kernel.name + "' is down; bring it up with: ip link set " + kernel.name + " up");
 

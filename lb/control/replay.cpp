@@ -23,7 +23,7 @@ class VerdictLog {
 public:
     VerdictLog(std::ofstream& out, OfflineTable& offline) : out_(out) {
         for (const auto& service : offline.config.virtual_services)
-            services_[*offline.identities.service(service.name)] = service.name;
+            services_[offline.identities.service(service.name).value_or(kNoId)] = service.name;
     }
 
     void write(const Packet& packet, const ForwardingTable& table) {

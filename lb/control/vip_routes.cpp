@@ -58,16 +58,17 @@ netlink::Route route_to(wire::Ipv4Address vip, int link_index) {
 
 }  // namespace
 
-Result<VipRoutes> VipRoutes::open(netlink::Socket& socket) {
+Result<std::unique_ptr<VipRoutes>> VipRoutes::open(netlink::Socket& socket) {
     auto device = create_device();
     if (!device) return std::unexpected(device.error());
-    const auto link = netlink::find_link(socket, kVipDevice);
-    if (!link) return std::unexpected(link.error());
-    if (!link->has_value()) return fail(std::string("the device '") + kVipDevice + "' vanished");
-    const int index = (*link)->index;
+    const auto found = netlink::find_link(socket, kVipDevice);
+    if (!found) return std::unexpected(found.error());
+    const std::optional<netlink::Link>& link = *found;
+    if (!link) return fail(std::string("the device '") + kVipDevice + "' vanished");
+    const int index = link->index;
     if (const auto raised = raise_mtu(); !raised) return std::unexpected(raised.error());
     if (const auto up = netlink::set_link_up(socket, index, true); !up) return std::unexpected(up.error());
-    return VipRoutes(*std::move(device), index);
+    return std::unique_ptr<VipRoutes>(new VipRoutes(*std::move(device), index));
 }
 
 Result<void> VipRoutes::set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {

@@ -4,6 +4,7 @@
 // announcement (BIRD: learn; FRR: redistribute kernel) die with the process, however it dies.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 
@@ -20,7 +21,7 @@ inline constexpr std::uint8_t kVipRouteProtocol = 77;
 class VipRoutes {
 public:
     // Needs CAP_NET_ADMIN. Errors: another lb in this network namespace holds the device, no TUN support.
-    static Result<VipRoutes> open(netlink::Socket& socket);
+    static Result<std::unique_ptr<VipRoutes>> open(netlink::Socket& socket);
 
     // Makes the routes exactly these.
     Result<void> set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
