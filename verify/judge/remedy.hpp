@@ -1,0 +1,15 @@
+// What to do about each fault of the matrix that verify names. Text only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/wire/address.hpp"
+
+namespace dsr::verify {
+
+// One sentence with the command to run and on which host.
+std::string remedy(std::string_view finding, wire::Ipv4Address vip, std::optional<wire::Ipv4Address> server = {});
+
+}  // namespace dsr::verify
