@@ -16,18 +16,20 @@ class Capture:
         with Capture(lab["s1"], "eth0", "icmp") as seen: …
         assert not seen.packets
 
-    Not promiscuous: what the host itself sends and receives.
+    Not promiscuous: what the host itself sends and receives. The ring has a slot of `snaplen` bytes for each packet:
+    keep it small for many packets, and ask for 65536 where whole super-frames matter.
     """
 
-    def __init__(self, host, interface="eth0", filter=""):
+    def __init__(self, host, interface="eth0", filter="", snaplen=256):
         self._host = host
         self._interface = interface
         self._filter = filter
+        self._snaplen = snaplen
         self.packets = None
 
     def __enter__(self):
-        self._process = self._host.popen("tcpdump", "--immediate-mode", "-U", "-p", "-n", "-B", 8192, "-Z", "root",
-                                         "-i", self._interface, "-w", self._path(), self._filter, log="tcpdump")
+        self._process = self._host.popen("tcpdump", "--immediate-mode", "-U", "-p", "-n", "-B", 16384, "-Z", "root",
+                                         "-s", self._snaplen, "-i", self._interface, "-w", self._path(), self._filter, log="tcpdump")
         wait_until(lambda: "listening on" in read_text(self._process.log_path),
                    f"tcpdump listens on {self._host.name} {self._interface}")
         return self

@@ -77,7 +77,7 @@ def test_an_upload_from_a_default_veth_arrives_as_super_frames_with_unfinished_c
     body = f"{lab.directory}/frames"
     with open(body, "wb") as file:
         file.write(large_body()[: 1 << 20])
-    with Capture(s1, "eth0", f"tcp and dst host {s1.address} and greater 100") as seen:
+    with Capture(s1, "eth0", f"tcp and dst host {s1.address} and greater 100", snaplen=65600) as seen:
         traffic.upload(lab.client, s1.address, body, "frames")
     assert max(len(packet) for packet in seen.packets) > 1514
 

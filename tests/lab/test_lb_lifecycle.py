@@ -94,18 +94,18 @@ def test_from_ready_on_every_probe_is_answered(prepared_lab, attempt):
     lab, client = prepared_lab, prepared_lab.client
     client.ip(f"neighbor replace {lab.vip} lladdr {lab.lb.mac} dev eth0 nud permanent")
     prober = UdpProber(client, lab.vip)
-    wait_until(lambda: len(client.run("ss", "-Hnua").stdout.splitlines()) >= 64, "the prober sends")
     with LoadBalancer(lab) as lb:
-        ready = lb.ready_at
+        launched, ready = lb.launched_at, lb.ready_at
         first = traffic.http_requests(client, lab.vip, 200, concurrency=4)
         probes = prober.finish()
         assert first["errors"] == []
         assert first["slowest"] < 0.9, "a SYN was lost: the client sends it again after 1 s"
     client.ip(f"neighbor del {lab.vip} dev eth0")
-    before = [answered for when, answered in probes if when < ready - 0.2]
+    before = [answered for when, answered in probes if when < launched]
     after = [(when - ready, answered) for when, answered in probes if when > ready]
-    assert False in before, "nothing was unanswered before lb was there: the prober proves nothing"
-    assert len(after) > 50
+    assert len(before) >= 10
+    assert not any(before), "answered without lb: the prober proves nothing"
+    assert len(after) >= 20
     assert [seconds for seconds, answered in after if not answered] == []
 
 

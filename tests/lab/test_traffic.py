@@ -80,7 +80,21 @@ def test_a_5_mb_upload_arrives_whole_from_every_client(prepared_lab, lb):
             server = traffic.upload(client, lab.vip, body, name)
             assert lab.nginx[server].uploaded(name) == hashlib.sha256(content).hexdigest()
     assert_counters_hold(lb)
-    assert service(lb.counters(), "web")["packets"] > 4 * len(content) // 1500
+
+
+def test_super_frames_of_an_upload_reach_the_servers_cut_to_the_mtu(prepared_lab, lb):
+    lab, client = prepared_lab, prepared_lab.client
+    body = f"{lab.directory}/segments"
+    with open(body, "wb") as file:
+        file.write(large_body()[: 1 << 20])
+    to_vip = f"tcp and dst host {lab.vip}"
+    with (Capture(client, "eth0", to_vip) as sent, Capture(lab["s1"], "eth0", to_vip) as at_s1,
+          Capture(lab["s2"], "eth0", to_vip) as at_s2):
+        traffic.upload(client, lab.vip, body, "segments")
+    assert max(packet.wirelen for packet in sent.packets) > 1514, "the client sent no super-frame: nothing to cut"
+    received = [packet.wirelen for packet in (*at_s1.packets, *at_s2.packets)]
+    assert 1000 < max(received) <= 1514
+    assert sum(received) > 1 << 20
 
 
 def test_a_large_download_arrives_whole_and_none_of_it_crosses_lb(prepared_lab, lb):

@@ -8,6 +8,7 @@ import sys
 
 from .host import read_text
 from .services import HTTP_PORT, UDP_PORT
+from .wait import wait_until
 
 _HERE = os.path.dirname(__file__)
 
@@ -57,12 +58,13 @@ class UdpProber:
     def __init__(self, host, address, port=UDP_PORT, interval_ms=2):
         self._process = host.popen(sys.executable, f"{_HERE}/udp_load.py", "probe", address, port, interval_ms,
                                    log="prober", stdin=subprocess.PIPE)
+        wait_until(lambda: read_text(self._process.log_path).startswith("probing\n"), "the prober sends")
 
     def finish(self):
         """[(CLOCK_MONOTONIC when sent, answered)]"""
         self._process.stdin.close()
         self._process.wait(10)
-        return [tuple(entry) for entry in json.loads(read_text(self._process.log_path))["sent"]]
+        return [tuple(entry) for entry in json.loads(read_text(self._process.log_path).splitlines()[-1])["sent"]]
 
 
 def _server_header(answer):

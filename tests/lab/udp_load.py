@@ -5,7 +5,8 @@ Usage: udp_load.py window ADDRESS PORT COUNT FLOWS
        2 s is lost. Output: {"sent", "answered", "lost", "wrong", "sources": {address: n}}
 Usage: udp_load.py probe ADDRESS PORT INTERVAL_MS
        A datagram every INTERVAL_MS until standard input closes, each from the next of 64 sockets.
-       Output: {"sent": [[time, answered], …]} with time as CLOCK_MONOTONIC seconds; the last 1 s is left for answers.
+       Output: the line "probing" once 10 were sent, and at the end {"sent": [[time, answered], …]} with time as
+       CLOCK_MONOTONIC seconds; the last 1 s is left for answers.
 """
 
 import collections
@@ -78,6 +79,8 @@ def probe(address, port, interval):
             except OSError:
                 pass  # counted as sent and not answered
             times.append(now)
+            if len(times) == 10:
+                print("probing", flush=True)
             next_time = now + interval
         until = next_time if end is None else end
         for key, _ in selector.select(max(0.0, until - time.monotonic())):
