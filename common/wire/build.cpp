@@ -82,6 +82,7 @@ FrameBuilder& FrameBuilder::ipv4(const Ipv4Fields& fields) {
                                                                   (fields.more_fragments ? kIpv4MoreFragments : 0) |
                                                                   fields.fragment_offset / 8));
         header.ttl = fields.ttl;
+        header.protocol = fields.protocol;
         header.source = fields.source;
         header.destination = fields.destination;
         std::ranges::copy(fields.options, bytes + sizeof(Ipv4Header));

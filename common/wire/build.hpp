@@ -11,8 +11,8 @@
 namespace dsr::wire {
 
 struct Ipv4Fields {
-    Ipv4Address source;
-    Ipv4Address destination;
+    Ipv4Address source = {};
+    Ipv4Address destination = {};
     std::uint8_t ttl = 64;
     std::uint8_t tos = 0;
     std::uint16_t id = 0;
@@ -20,6 +20,7 @@ struct Ipv4Fields {
     bool more_fragments = false;
     std::uint16_t fragment_offset = 0;  // bytes, a multiple of 8
     Bytes options = {};                 // 0..40 bytes, a multiple of 4
+    std::uint8_t protocol = 0;          // of bare payload (a fragment's); a layer that follows sets its own
 };
 
 struct TcpFields {
