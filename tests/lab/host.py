@@ -42,6 +42,14 @@ exec cat > /dev/null
 """
 
 
+def environment(extra=None):
+    """The caller's, with the installed programs first on PATH, as on a host where they are installed."""
+    path = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    if prefix := os.environ.get("DSR_PREFIX"):
+        path = [os.path.abspath(f"{prefix}/{part}") for part in ("sbin", "bin")] + path
+    return {**os.environ, "PATH": os.pathsep.join(path), **(extra or {})}
+
+
 class CommandFailed(AssertionError):
     """A command on a host did not end as expected; the message has its output."""
 
@@ -104,7 +112,7 @@ class Host:
         unless check=False."""
         done = subprocess.run(self.argv(*command), text=True, capture_output=True, timeout=timeout, input=input,
                               stdin=None if input is not None else subprocess.DEVNULL,
-                              env={**os.environ, **(env or {})}, check=False)
+                              env=environment(env), check=False)
         if check and done.returncode != 0:
             raise CommandFailed(f"{self.name}: '{' '.join(map(str, command))}' ended with {done.returncode}\n"
                                 f"{done.stdout}{done.stderr}")
@@ -118,7 +126,7 @@ class Host:
             options.setdefault("stdout", output)
             options.setdefault("stderr", output)
             options.setdefault("stdin", subprocess.DEVNULL)
-            process = subprocess.Popen(self.argv(*command), env={**os.environ, **(env or {})},
+            process = subprocess.Popen(self.argv(*command), env=environment(env),
                                        start_new_session=True, **options)
         process.log_path = path
         self._processes.append(process)

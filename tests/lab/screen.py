@@ -45,12 +45,12 @@ class Screen:
     def done(self, sentence):
         print("\n" + self._paint("1;32", sentence), flush=True)
 
-    def run(self, argv):
+    def run(self, argv, environment):
         """Shows the output, indented, while it comes. Returns (exit status, output without colours)."""
         ours, theirs = os.openpty() if self._terminal else os.pipe()
         if self._terminal:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, fcntl.ioctl(sys.stdout, termios.TIOCGWINSZ, bytes(8)))
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs) as process:
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment) as process:
             os.close(theirs)
             lines = []
             with open(ours, "rb", buffering=0) as output:

@@ -94,7 +94,7 @@ def routed(servers=2):
         clients=("client", "far"),
         servers=_names(pool),
         drawing="""\
-   far client
+   far (a client)
    198.51.100.50
       |
    ===+====+=============================================  198.51.100.0/24
