@@ -71,7 +71,6 @@ struct VipObservation {
 };
 
 struct Observation {
-    bool counters_asked = false;  // --lb was given
     std::vector<VipObservation> vips{};
 };
 

@@ -20,7 +20,7 @@ using config::Protocol;
 struct Server {
     wire::Ipv4Address address;
     std::uint32_t weight = 1;
-    std::optional<wire::MacAddress> mac;  // as configured
+    std::optional<wire::MacAddress> mac{};  // as configured
 };
 
 struct Target {

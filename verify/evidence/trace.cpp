@@ -100,8 +100,8 @@ private:
         if (flow == nullptr) return;
         ++flow->requests;
         flow->sent_to.insert(ethernet.destination);
-        if (const auto tcp = wire::parse_tcp(ip.payload);
-            key->protocol == wire::kProtocolTcp && tcp && (tcp->header->flags & wire::kTcpSyn) != 0)
+        if (flow->flow.protocol != wire::kProtocolTcp) return;
+        if (const auto tcp = wire::parse_tcp(ip.payload); tcp && (tcp->header->flags & wire::kTcpSyn) != 0)
             flow->sequence = tcp->header->sequence.host();
     }
 

@@ -24,7 +24,8 @@ bool is_initial_ttl(std::uint8_t ttl) {
 
 Evidence by_mac(const Case& c) {
     if (!c.segment.on_link()) return {Verdict::not_shown, "the VIP is behind a router, whose MAC hides the sender's"};
-    if (!c.segment.lb()) return {Verdict::not_shown, "which host is the load balancer is not certain from ARP"};
+    const std::optional<wire::MacAddress> lb = c.segment.lb();
+    if (!lb) return {Verdict::not_shown, "which host is the load balancer is not certain from ARP"};
     std::set<wire::MacAddress> senders;
     std::size_t returned = 0;
     std::size_t own = 0;
@@ -37,17 +38,17 @@ Evidence by_mac(const Case& c) {
         }
         for (const Reply& reply : flow.replies) {
             senders.insert(reply.from);
-            const bool from_lb = reply.from == *c.segment.lb();
+            const bool from_lb = reply.from == *lb;
             if (from_lb) ++returned;
             if (from_lb && is_initial_ttl(reply.ttl)) ++own;
             if (!from_lb && !c.segment.is_server(reply.from) && !is_initial_ttl(reply.ttl)) ++routed;
         }
     }
     if (returned > 0)
-        return {Verdict::refuted,
-                fmt::format("{} reply frames come from {}, to which the requests went{}", returned,
-                            c.segment.describe(*c.segment.lb()),
-                            own == returned ? ", with an untouched TTL: it answers itself, or is a proxy" : "")};
+        return {
+            Verdict::refuted,
+            fmt::format("{} reply frames come from {}, to which the requests went{}", returned, c.segment.describe(*lb),
+                        own == returned ? ", with an untouched TTL: it answers itself, or is a proxy" : "")};
     if (diverted > 0)
         return {Verdict::not_shown,
                 fmt::format("requests of {} went past the load balancer", count_of(diverted, c.trace.flows.size()))};
@@ -59,7 +60,7 @@ Evidence by_mac(const Case& c) {
     for (const wire::MacAddress& mac : senders)
         names.push_back(c.segment.describe(mac));
     return {Verdict::proved, fmt::format("reply frames come from {}; requests went to {}", fmt::join(names, ", "),
-                                         wire::to_string(*c.segment.lb()))};
+                                         wire::to_string(*lb))};
 }
 
 Evidence by_counters(const Case& c) {

@@ -18,7 +18,7 @@ std::string describe_all(const std::set<wire::MacAddress>& macs, const Segment& 
 }
 
 std::set<wire::MacAddress> without_lb(std::set<wire::MacAddress> macs, const Segment& segment) {
-    if (segment.lb()) macs.erase(*segment.lb());
+    if (const auto lb = segment.lb()) macs.erase(*lb);
     return macs;
 }
 
@@ -41,7 +41,7 @@ Claim judge_only_lb_answers_arp(const VipObservation& vip, const VipTrace& trace
         claim.fix = remedy(finding, vip.vip);
         return claim;
     };
-    if (!segment.on_link()) {
+    if (vip.path.gateway) {
         claim.actual =
             fmt::format("the VIP is behind the router {}, ARP does not reach it", wire::to_string(*vip.path.gateway));
         claim.fix = "run verify from a host on the VIP's segment";

@@ -11,12 +11,10 @@ constexpr std::size_t kMinimumFrame = 60;  // IEEE 802.3 without the check seque
 
 Result<void> request(const Path& path, wire::Ipv4Address address, Recorder& recorder) {
     std::array<std::uint8_t, kMinimumFrame> buffer;
-    const auto frame = wire::FrameBuilder(buffer)
-                           .ethernet(wire::MacAddress::broadcast(), path.mac)
-                           .arp(wire::kArpRequest, path.mac, path.client, {}, address)
-                           .padding(kMinimumFrame - sizeof(wire::EthernetHeader) - sizeof(wire::ArpHeader))
-                           .finish();
-    return recorder.inject(frame.value());
+    return recorder.inject(wire::FrameBuilder(buffer)
+                               .ethernet(wire::MacAddress::broadcast(), path.mac)
+                               .arp(wire::kArpRequest, path.mac, path.client, {}, address)
+                               .padding(kMinimumFrame - sizeof(wire::EthernetHeader) - sizeof(wire::ArpHeader)));
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ private:
                               .flags = flags}));
     }
 
-    Result<void> send(FrameBuilder& builder) { return recorder_.inject(builder.finish().value()); }
+    Result<void> send(FrameBuilder& builder) { return recorder_.inject(builder); }
 
     const Path& path_;
     MacAddress server_;

@@ -73,10 +73,10 @@ Result<std::vector<wire::Ipv4Address>> on_segment(const Path& path, const std::v
     if (!link) return std::unexpected(link.error());
     std::vector<wire::Ipv4Address> near;
     if (!*link) return near;
+    const int index = link->value().index;
     for (const wire::Ipv4Address address : addresses) {
         const netlink::RouteLookup route = netlink::route_lookup(*socket, {address, {}, {}});
-        if (route.error == 0 && route.type == netlink::kRouteUnicast && !route.gateway &&
-            route.link_index == (*link)->index)
+        if (route.error == 0 && route.type == netlink::kRouteUnicast && !route.gateway && route.link_index == index)
             near.push_back(address);
     }
     return near;

@@ -25,4 +25,10 @@ Result<void> Recorder::wait_until(const std::function<bool()>& condition, Clock:
     return {};
 }
 
+Result<void> Recorder::inject(wire::FrameBuilder& builder) {
+    const auto frame = builder.finish();
+    if (!frame) return fail("a probe does not fit its buffer");
+    return capture_.inject(*frame, frames_);
+}
+
 }  // namespace dsr::verify

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 
+#include "common/wire/build.hpp"
 #include "verify/capture/capture.hpp"
 
 namespace dsr::verify {
@@ -24,8 +25,8 @@ public:
     // Takes frames until the condition holds, at most until the deadline.
     Result<void> wait_until(const std::function<bool()>& condition, Clock::time_point deadline);
 
-    // Sends a frame, and counts it among those sent.
-    Result<void> inject(wire::Bytes frame) { return capture_.inject(frame, frames_); }
+    // Sends the frame that the builder has, and counts it among those sent.
+    Result<void> inject(wire::FrameBuilder& builder);
 
     [[nodiscard]] const std::vector<Frame>& frames() const { return frames_; }
 

@@ -24,13 +24,10 @@ constexpr milliseconds kQuiet{100};      // after the last conversation, for fra
 constexpr milliseconds kCountLag{1000};  // for the load balancer's counters to catch up with what we sent
 constexpr std::size_t kMaxKnocks = 32;
 
-Result<std::optional<LbCounters>> read_counters(const SmokeOptions& options) {
-    if (!options.lb_url) return std::nullopt;
-    const auto body = http_get(*options.lb_url, "/api/v1/counters", options.timeout);
+Result<LbCounters> fetch_counters(const std::string& url, milliseconds timeout) {
+    const auto body = http_get(url, "/api/v1/counters", timeout);
     if (!body) return std::unexpected(body.error());
-    auto counters = parse_counters(*body);
-    if (!counters) return std::unexpected(counters.error());
-    return *std::move(counters);
+    return parse_counters(*body);
 }
 
 // Many servers need many sockets at a time; a soft limit of 1024 is common.
@@ -131,9 +128,7 @@ private:
     Result<void> send_rounds(TargetObservation& target, Sockets& sockets) {
         for (std::size_t server = 0; server < target.target.servers.size(); ++server) {
             Round round{.server = server};
-            auto before = read_counters(options_);
-            if (!before) return std::unexpected(before.error());
-            round.before = **before;
+            if (auto read = read_counters(round.before); !read) return read;
             const auto chosen = [&](const PlannedFlow& planned) { return planned.server == server; };
             if (auto sent = send(target, sockets, chosen); !sent) return sent;
             const auto deadline = Clock::now() + kCountLag;
@@ -144,14 +139,20 @@ private:
                 if (target.flows[i].server == server) requests += flows.flows[i].requests;
             for (bool counted = false; !counted && Clock::now() < deadline;) {
                 if (auto waited = pause(); !waited) return waited;
-                auto after = read_counters(options_);
-                if (!after) return std::unexpected(after.error());
-                round.after = **after;
+                if (auto read = read_counters(round.after); !read) return read;
                 const auto delta = delta_of(round.before, round.after, target.target);
                 counted = delta && delta->packets >= requests;
             }
             target.rounds.push_back(std::move(round));
         }
+        return {};
+    }
+
+    // Only with --lb.
+    Result<void> read_counters(LbCounters& into) {
+        auto counters = fetch_counters(options_.lb_url.value_or(""), options_.timeout);
+        if (!counters) return std::unexpected(counters.error());
+        into = *std::move(counters);
         return {};
     }
 
@@ -178,9 +179,8 @@ private:
                                 {.first_port = random_first_port(), .probes = options_.probes}, reserve);
         if (!flows) return std::unexpected(flows.error());
         target.flows = *std::move(flows);
-        auto before = read_counters(options_);
-        if (!before) return std::unexpected(before.error());
-        target.before = *std::move(before);
+        if (options_.lb_url)
+            if (auto read = read_counters(target.before.emplace()); !read) return read;
         if (auto sent = needs_rounds(target) ? send_rounds(target, sockets)
                                              : send(target, sockets, [](const PlannedFlow&) { return true; });
             !sent)
@@ -214,9 +214,7 @@ private:
         const Segment segment(seen_, trace);
         const auto deadline = Clock::now() + kCountLag;
         for (;;) {
-            auto after = read_counters(options_);
-            if (!after) return std::unexpected(after.error());
-            target.after = *std::move(after);
+            if (auto read = read_counters(target.after.emplace()); !read) return read;
             const Case c = make_case(seen_, trace, index_of(target), segment);
             const bool caught_up = c.counters && c.counters->packets >= c.answered_requests;
             if (caught_up || Clock::now() >= deadline) return {};
@@ -233,12 +231,15 @@ private:
 
 Result<Observation> observe(const SmokeOptions& options) {
     raise_descriptor_limit();
-    const auto counters = read_counters(options);
-    if (!counters) return std::unexpected(counters.error());
+    LbCounters counters;
+    if (options.lb_url) {
+        auto fetched = fetch_counters(*options.lb_url, options.timeout);
+        if (!fetched) return std::unexpected(fetched.error());
+        counters = *std::move(fetched);
+    }
     Observation observation;
-    observation.counters_asked = options.lb_url.has_value();
     for (Target target : options.targets) {
-        if (*counters) learn_servers(target, **counters);
+        learn_servers(target, counters);
         auto found = std::ranges::find(observation.vips, target.vip, &VipObservation::vip);
         if (found == observation.vips.end()) {
             observation.vips.push_back({.vip = target.vip});

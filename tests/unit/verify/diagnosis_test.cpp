@@ -1,0 +1,180 @@
+// Which fault a silence or a refusal is named, in every claim that it refutes.
+#include <catch2/catch.hpp>
+
+#include "tests/unit/verify/scene.hpp"
+
+namespace dsr::verify::test {
+namespace {
+
+const wire::MacAddress kNobody{};
+
+// Server 2 leaves its flows unanswered.
+Scene half_silent(Protocol protocol = Protocol::tcp) {
+    Scene scene(protocol);
+    scene.healthy_arp();
+    scene.converse([](std::size_t flow) { return flow < 2 ? kMac1 : kNobody; });
+    return scene;
+}
+
+void check_finding(const Scene& scene, const std::optional<std::string>& finding) {
+    for (const Claim& claim : {scene.claim("answered"), scene.claim("every-server-answers", "10.0.0.12")}) {
+        INFO(claim.claim << ": " << claim.actual);
+        CHECK(claim.verdict == Verdict::refuted);
+        CHECK(claim.finding == finding);
+        CHECK_FALSE(claim.fix.empty());
+    }
+    CHECK(scene.claim("every-server-answers", "10.0.0.11").verdict == Verdict::proved);
+}
+
+TEST_CASE("a server that sends the VIP's packets on does not own it") {
+    SECTION("time exceeded on a flow") {
+        Scene scene = half_silent();
+        scene.icmp_error(scene.flow(2), kMac2, kServer2, wire::kIcmpTimeExceeded, 0);
+        check_finding(scene, "vip-missing");
+    }
+    SECTION("a redirect on a flow") {
+        Scene scene = half_silent();
+        scene.icmp_error(scene.flow(3), kMac2, kServer2, wire::kIcmpRedirect, 1);
+        check_finding(scene, "vip-missing");
+    }
+    SECTION("net unreachable to the second look's ping") {
+        Scene scene = half_silent();
+        const Knock knock = scene.knock(1, kMac2);
+        scene.echo_error(knock, kKnockVip, kMac2, kServer2, wire::kIcmpDestinationUnreachable, 0);
+        check_finding(scene, "vip-missing");
+    }
+}
+
+TEST_CASE("a server that is up, forwards nothing and is silent for the VIP most likely lacks it") {
+    Scene scene = half_silent();
+    scene.reply(scene.knock(1, kMac2).own, kMac2);
+    check_finding(scene, "vip-missing");
+}
+
+TEST_CASE("a server that reports other packets and is silent for the VIP filters it") {
+    Scene scene = half_silent();
+    const Knock knock = scene.knock(1, kMac2);
+    scene.reply(knock.own, kMac2);
+    scene.echo_error(knock, kKnockElsewhere, kMac2, kServer2, wire::kIcmpTimeExceeded);
+    check_finding(scene, "firewall");
+}
+
+TEST_CASE("a server that answers ping to the VIP and not its port filters the port") {
+    Scene scene = half_silent();
+    scene.echo_reply(scene.knock(1, kMac2), kMac2);
+    check_finding(scene, "firewall");
+}
+
+TEST_CASE("an administrative prohibition, and port unreachable for TCP, are a packet filter's") {
+    for (const std::uint8_t code : {std::uint8_t{13}, std::uint8_t{10}, std::uint8_t{3}}) {
+        Scene scene = half_silent();
+        scene.icmp_error(scene.flow(2), kMac2, kVip, wire::kIcmpDestinationUnreachable, code);
+        check_finding(scene, "firewall");
+    }
+}
+
+TEST_CASE("a refusal is no-listener, or listener-address when the server's own address accepts") {
+    Scene scene = half_silent();
+    scene.reset(scene.flow(2), kMac2);
+    check_finding(scene, "no-listener");
+    const Knock knock = scene.knock(1, kMac2);
+    check_finding(scene, "no-listener");
+    scene.reply(knock.own, kMac2);
+    check_finding(scene, "listener-address");
+}
+
+TEST_CASE("port unreachable is UDP's refusal") {
+    Scene scene = half_silent(Protocol::udp);
+    scene.icmp_error(scene.flow(2), kMac2, kVip, wire::kIcmpDestinationUnreachable, wire::kIcmpCodePortUnreachable);
+    check_finding(scene, "no-listener");
+}
+
+TEST_CASE("a server that answers directly does not get what the load balancer should forward") {
+    Scene scene = half_silent();
+    const Knock knock = scene.knock(1, kMac2);
+    scene.reply(knock.direct, kMac2);
+    scene.reply(knock.own, kMac2);
+    check_finding(scene, "not-forwarded");
+}
+
+TEST_CASE("a server whose other replies come from the load balancer's MAC has its route there") {
+    Scene scene = half_silent();
+    scene.reply(scene.knock(1, kMac2).own, kLbMac, 63);
+    check_finding(scene, "return-via-lb");
+}
+
+TEST_CASE("replies that the load balancer counted name the way back, not the server") {
+    Scene scene = half_silent();
+    scene.counters(8, {4, 4}, 4);
+    check_finding(scene, "return-via-lb");
+    CHECK(scene.claim("bypasses-lb").finding == "return-via-lb");
+}
+
+TEST_CASE("a server that is silent everywhere gets no name from the matrix") {
+    Scene scene = half_silent();
+    scene.knock(1, kMac2);
+    check_finding(scene, std::nullopt);
+}
+
+TEST_CASE("a server that nobody looked at again gets no name either") {
+    check_finding(half_silent(), std::nullopt);
+}
+
+TEST_CASE("behind a router silence for the VIP beside a live server has several causes and no name") {
+    Scene scene;
+    scene.route();
+    scene.converse([](std::size_t flow) { return flow < 2 ? kStranger : kNobody; });
+    scene.target().knocks.push_back({.server = 1, .direct = {}, .own = {kClient, kServer2, 32001, 80, 6}});
+    scene.reply(scene.target().knocks[0].own, kStranger);
+    const Claim claim = scene.claim("every-server-answers", "10.0.0.12");
+    CHECK(claim.verdict == Verdict::refuted);
+    CHECK_FALSE(claim.finding.has_value());
+    CHECK_THAT(claim.fix, Catch::Contains("serverprep --check"));
+}
+
+TEST_CASE("when all is silent the counters tell what became of the requests") {
+    const auto finding = [](const std::function<void(Scene&)>& arrange) {
+        Scene scene;
+        scene.healthy_arp();
+        scene.converse([](std::size_t) { return kNobody; });
+        arrange(scene);
+        return scene.claim("answered").finding;
+    };
+    CHECK(finding([](Scene& scene) { scene.counters(3, {0, 0}, 0); }) == "lb-not-reached");
+    CHECK(finding([](Scene& scene) { scene.counters(8, {0, 0}, 0); }) == "not-forwarded");
+    CHECK(finding([](Scene& scene) {
+              scene.counters(8, {0, 0}, 0);
+              scene.target().after->services.clear();
+          }) == "not-forwarded");
+    CHECK(finding([](Scene& scene) { scene.counters(8, {4, 4}, 8); }) == "return-via-lb");
+    CHECK(finding([](Scene& scene) { scene.counters(8, {4, 4}, 0); }) == std::nullopt);
+}
+
+TEST_CASE("without knowledge of the servers ICMP and resets still name the fault") {
+    Scene scene;
+    scene.forget_servers();
+    scene.healthy_arp();
+    scene.converse([](std::size_t flow) { return flow < 2 ? kMac1 : kNobody; });
+    CHECK(scene.claim("every-server-answers").verdict == Verdict::refuted);
+    CHECK_FALSE(scene.claim("every-server-answers").finding.has_value());
+    SECTION("time exceeded from a host that is not the load balancer") {
+        scene.icmp_error(scene.flow(2), kMac2, kServer2, wire::kIcmpTimeExceeded, 0);
+        CHECK(scene.claim("answered").finding == "vip-missing");
+        CHECK_THAT(scene.claim("answered").where, Catch::Contains("10.0.0.12"));
+    }
+    SECTION("time exceeded from the load balancer's own kernel names no server") {
+        scene.icmp_error(scene.flow(2), kLbMac, kGateway, wire::kIcmpTimeExceeded, 0);
+        CHECK_FALSE(scene.claim("answered").finding.has_value());
+    }
+    SECTION("a reset") {
+        scene.reset(scene.flow(2), kMac2);
+        CHECK(scene.claim("answered").finding == "no-listener");
+    }
+    SECTION("a filter") {
+        scene.icmp_error(scene.flow(2), kMac2, kVip, wire::kIcmpDestinationUnreachable, 13);
+        CHECK(scene.claim("answered").finding == "firewall");
+    }
+}
+
+}  // namespace
+}  // namespace dsr::verify::test
