@@ -1,5 +1,6 @@
 #include "common/config/yaml_tree.hpp"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -23,21 +24,34 @@ private:
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-Mark mark_of(const yaml_mark_t& mark) {
-    return {mark.line + 1, mark.column + 1};
+// The bytes of the line break at the start of `text`, as YAML 1.1 has them; 0: there is none.
+std::size_t line_break(std::string_view text) {
+    for (const std::string_view one : {"\r\n", "\n", "\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"})
+        if (text.starts_with(one)) return one.size();
+    return 0;
 }
 
-// libyaml gives a byte offset, and no line, for bytes that are not UTF-8.
+// The place of a byte, counted as libyaml counts. Costs a pass over the text before it.
 Mark mark_of_offset(std::string_view text, std::size_t offset) {
     Mark mark{1, 1};
-    for (const char c : text.substr(0, offset)) {
-        if (c == '\n') {
+    for (std::size_t at = 0; at < std::min(offset, text.size());) {
+        if (const std::size_t size = line_break(text.substr(at)); size > 0) {
             mark = {mark.line + 1, 1};
-        } else if ((static_cast<unsigned char>(c) & 0xc0U) != 0x80U) {
-            ++mark.column;
+            at += size;
+        } else {
+            if ((static_cast<unsigned char>(text[at]) & 0xc0U) != 0x80U) ++mark.column;
+            ++at;
         }
     }
     return mark;
+}
+
+// Whether character number `index` is a tab; libyaml counts characters, not bytes.
+bool starts_with_tab(std::string_view text, std::size_t index) {
+    const auto is_first_byte = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; };
+    for (const char c : text)
+        if (is_first_byte(c) && index-- == 0) return c == '\t';
+    return false;
 }
 
 std::string_view view(const yaml_char_t* text) {
@@ -49,6 +63,7 @@ public:
     TreeReader(std::string_view yaml, Report& report) : yaml_(yaml), report_(report) {
         if (yaml_.starts_with(kByteOrderMark)) yaml_.remove_prefix(kByteOrderMark.size());
         if (yaml_parser_initialize(&parser_) == 0) throw std::bad_alloc();
+        end_ = mark_of_offset(yaml_, yaml_.size());
         yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(yaml_.data()), yaml_.size());
     }
@@ -61,6 +76,10 @@ public:
 private:
     enum class Step : unsigned char { more, end, broken };
 
+    // libyaml ends a last line without a line break as if it had one, and would then point behind the text.
+    [[nodiscard]] Mark mark_of(const yaml_mark_t& mark) const {
+        return mark.line + 1 > end_.line ? end_ : Mark{mark.line + 1, mark.column + 1};
+    }
     Step take(Event& event);
     void open(Event& event, Node::Kind kind, const yaml_char_t* anchor, const yaml_char_t* tag);
     void add(Node node);
@@ -71,6 +90,7 @@ private:
     std::string_view yaml_;
     Report& report_;
     yaml_parser_t parser_{};
+    Mark end_;                // behind the last character
     std::vector<Node> open_;  // containers whose end has not come, outermost first
     std::optional<Node> root_;
     bool document_seen_ = false;
@@ -155,7 +175,7 @@ void TreeReader::report_syntax_error() {
         return;
     }
     const auto& mark = parser_.problem_mark;
-    if (mark.index < yaml_.size() && yaml_[mark.index] == '\t') reason = "a tab cannot be used for indentation";
+    if (starts_with_tab(yaml_, mark.index)) reason = "a tab cannot be used for indentation";
     if (parser_.context != nullptr) {
         const Mark context = mark_of(parser_.context_mark);
         reason.append(", ").append(parser_.context).append(" that starts at ");

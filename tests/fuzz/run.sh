@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Builds every fuzzer and runs each for a while from its committed seeds:
+#
+#     bash tests/fuzz/run.sh [SECONDS]      default 20
+#
+# Fails when one crashes, hangs, leaks, or executed nothing. Inputs that fail are left in build/fuzz/findings.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${1:-20}
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: '$seconds' is not a number of seconds" >&2; exit 2; }
+build=build/fuzz
+findings=$build/findings
+
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --target fuzzers
+mkdir -p "$findings"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+run_fuzzer() { # path of the program
+    local name log status=0 executions
+    name=$(basename "$1")
+    log=$work/$name.log
+    mkdir -p "$work/$name"
+    local seeds=(tests/fuzz/corpus/"$name")
+    # The configuration tests are seeds as they are.
+    [[ $name != fuzz_config ]] || seeds+=(tests/config)
+    # New inputs go to the first directory, which is thrown away; the committed seeds stay as they are.
+    "$1" "$work/$name" "${seeds[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
+        -print_final_stats=1 -verbosity=0 -artifact_prefix="$findings/$name-" >"$log" 2>&1 || status=$?
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    if [[ $status -ne 0 ]]; then
+        tail -n 40 "$log"
+        echo "FAILED $name: exit $status; the input is in $findings"
+        return 1
+    fi
+    if [[ -z $executions || $executions -eq 0 ]]; then
+        echo "FAILED $name: executed nothing"
+        return 1
+    fi
+    echo "passed $name: $executions executions in $seconds s"
+}
+
+failed=0
+count=0
+for program in "$build"/tests/fuzz/fuzz_*; do
+    [[ -f $program && -x $program ]] || continue
+    count=$((count + 1))
+    run_fuzzer "$program" || failed=1
+done
+[[ $count -ge 2 ]] || { echo "FAILED: $count fuzzers found, 2 or more expected"; exit 1; }
+exit "$failed"
