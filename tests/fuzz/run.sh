@@ -25,8 +25,11 @@ run_fuzzer() { # path of the program
     log=$work/$name.log
     mkdir -p "$work/$name"
     local seeds=(tests/fuzz/corpus/"$name")
-    # The configuration tests are seeds as they are.
-    [[ $name != fuzz_config ]] || seeds+=(tests/config)
+    # The configuration tests are seeds as they are, and so is the example.
+    if [[ $name == fuzz_config ]]; then
+        seeds=(tests/config)
+        cp common/config/example.yaml "$work/$name"
+    fi
     # New inputs go to the first directory, which is thrown away; the committed seeds stay as they are.
     "$1" "$work/$name" "${seeds[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
         -print_final_stats=1 -verbosity=0 -artifact_prefix="$findings/$name-" >"$log" 2>&1 || status=$?
