@@ -1,0 +1,118 @@
+#include "serverprep/desired.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "common/config/reader.hpp"
+#include "fake_kernel.hpp"
+
+using namespace dsr;
+using namespace dsr::serverprep;
+
+namespace {
+
+Result<Desired> resolve_on(FakeKernel& kernel, const Request& request) {
+    return resolve(request, take_inventory(kernel).value(),
+                   [&](wire::Ipv4Address address) { return kernel.link_towards(address); });
+}
+
+std::string error_of(FakeKernel& kernel, const Request& request) {
+    const auto result = resolve_on(kernel, request);
+    return result ? "resolved to " + result->interface : result.error().message;
+}
+
+config::Config config_of(const std::string& dsr_type, const std::string& server) {
+    const std::string yaml =
+        "load_balancer: {interfaces: [{name: eth0}]}\n"
+        "network_profiles: [{name: p, type: tcp_fast_path, dsr_profile: {dsr_type: " +
+        dsr_type +
+        "}}]\n"
+        "pools:\n"
+        "  - {name: ours, servers: [{address: 10.0.0.12}, {address: " +
+        server +
+        "}]}\n"
+        "  - {name: theirs, servers: [{address: 10.0.0.12}]}\n"
+        "virtual_services:\n"
+        "  - {name: a, vip: 203.0.113.10, ports: [80], network_profile: p, pool: ours}\n"
+        "  - {name: b, vip: 203.0.113.10, ports: [443], network_profile: p, pool: ours}\n"
+        "  - {name: c, vip: 203.0.113.11, ports: [80], network_profile: p, pool: theirs}\n"
+        "  - {name: d, vip: 203.0.113.12, ports: [80], network_profile: p, pool: ours}\n";
+    auto read = config::read_text(yaml, "test.yaml");
+    if (!read) throw std::runtime_error(config::to_string(read.error().front()));
+    return std::move(*read);
+}
+
+}  // namespace
+
+TEST_CASE("the interface is the one of the preferred default route") {
+    FakeKernel kernel;
+    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth0");
+    netlink::Route other = kernel.route_list[0];
+    kernel.route_list[0].metric = 100;
+    other.link_index = 3;
+    other.metric = 50;
+    kernel.route_list.push_back(other);
+    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth1");
+}
+
+TEST_CASE("without a default route the only interface with an address is taken, and two are ambiguous") {
+    FakeKernel kernel;
+    kernel.route_list.clear();
+    CHECK(error_of(kernel, request_for({ip("203.0.113.10")})) ==
+          "cannot tell which interface holds the server's address: there is no default route and several have "
+          "addresses; say --interface, one of eth0, eth1");
+    kernel.address_list.pop_back();
+    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth0");
+}
+
+TEST_CASE("a load balancer's address chooses the interface towards it") {
+    FakeKernel kernel;
+    Request request = request_for({ip("203.0.113.10")});
+    request.load_balancers = {ip("192.168.5.2")};
+    CHECK(resolve_on(kernel, request)->interface == "eth1");
+    request.load_balancers = {ip("172.16.0.1")};
+    CHECK(error_of(kernel, request) == "there is no route from this host to load balancer '172.16.0.1'");
+}
+
+TEST_CASE("an unknown interface is refused with the list of those there are, and so is lo") {
+    FakeKernel kernel;
+    Request request = request_for({ip("203.0.113.10")});
+    request.interface = "eth7";
+    CHECK(error_of(kernel, request) == "there is no interface 'eth7'; there are: eth0, eth1");
+    request.interface = "lo";
+    CHECK(error_of(kernel, request).find("'lo' is where the VIP goes") == 0);
+}
+
+TEST_CASE("addresses that can be no VIP are refused with the reason") {
+    FakeKernel kernel;
+    for (const char* text :
+         {"0.0.0.0", "0.1.2.3", "127.0.0.5", "224.0.0.5", "255.255.255.255", "10.0.0.255", "10.0.0.0"}) {
+        CAPTURE(text);
+        CHECK_FALSE(resolve_on(kernel, request_for({ip(text)})).has_value());
+    }
+    CHECK(error_of(kernel, request_for({ip("10.0.0.255")})) ==
+          "VIP '10.0.0.255' is the broadcast address of 10.0.0.0/24 on eth0");
+}
+
+TEST_CASE("a VIP given twice counts once") {
+    FakeKernel kernel;
+    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10"), ip("203.0.113.10")}))->vips.size() == 1);
+}
+
+TEST_CASE("the file gives the VIPs of the pools that have an address of this host, and its interface") {
+    FakeKernel kernel;
+    Request request;
+    request.config = config_of("l2", "192.168.5.11");
+    const auto desired = resolve_on(kernel, request);
+    REQUIRE(desired.has_value());
+    CHECK(desired->vips == std::vector{ip("203.0.113.10"), ip("203.0.113.12")});
+    CHECK(desired->interface == "eth1");
+}
+
+TEST_CASE("a file that does not have this host, or wants Layer 3 of it, is refused") {
+    FakeKernel kernel;
+    Request request;
+    request.config = config_of("l2", "10.0.0.13");
+    CHECK(error_of(kernel, request) == "no pool in the file has a server with an address of this host");
+    request.config = config_of("l3", "10.0.0.11");
+    CHECK(error_of(kernel, request) == "virtual service 'a' uses Layer 3 DSR, which serverprep cannot prepare yet");
+}
