@@ -228,7 +228,7 @@ void check_ports(Draft& draft) {
         owners[port_owner(draft, port.service)].push_back(&port);
     std::set<const PlacedPort*> reported;
     for (auto& [owner, ports] : owners) {
-        std::ranges::stable_sort(ports, {}, [](const PlacedPort* port) { return port->range.first; });
+        std::ranges::sort(ports, {}, [](const PlacedPort* port) { return std::pair(port->range.first, port); });
         const PlacedPort* widest = nullptr;  // of those before, the one that ends last
         for (const PlacedPort* port : ports) {
             if (widest != nullptr && port->range.first <= widest->range.last) {

@@ -1,6 +1,7 @@
 #include "common/config/report.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace dsr::config {
@@ -47,8 +48,7 @@ void Report::add(std::string_view reason) {
 }
 
 std::vector<Problem> Report::sorted() && {
-    std::ranges::stable_sort(problems_, {},
-                             [](const Problem& problem) { return std::pair(problem.line, problem.column); });
+    std::ranges::sort(problems_, {}, [](const Problem& one) { return std::tie(one.line, one.column, one.message); });
     return std::move(problems_);
 }
 

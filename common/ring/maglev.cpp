@@ -51,7 +51,8 @@ std::vector<std::uint32_t> slot_quotas(std::span<const std::uint32_t> weights, s
     }
     std::vector<std::uint32_t> order(weights.size());
     std::iota(order.begin(), order.end(), 0U);
-    std::ranges::stable_sort(order, [&](auto a, auto b) { return remainders[a] > remainders[b]; });
+    std::ranges::sort(
+        order, [&](auto a, auto b) { return remainders[a] != remainders[b] ? remainders[a] > remainders[b] : a < b; });
     for (std::size_t i = 0; given < table_size; ++i, ++given)
         ++quotas[order[i]];
     return quotas;
