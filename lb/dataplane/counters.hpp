@@ -39,8 +39,7 @@ struct Counters {
     std::array<Counter, kDropCount> dropped;
     Counter new_flows;
     Counter flow_table_full;  // new flows that found no room: served by the ring alone
-    // Indexed by ServiceId and ServerId. Sized for every id there can be, so that a reload never moves them;
-    // untouched pages cost no memory.
+    // Indexed by ServiceId and ServerId. Sized for every id there can be, 2 MB, so that a reload never moves them.
     std::unique_ptr<ServiceCounters[]> services{new ServiceCounters[kNoId]};
     std::unique_ptr<ServerCounters[]> servers{new ServerCounters[kNoId]};
 

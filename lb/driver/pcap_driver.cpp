@@ -19,8 +19,8 @@ namespace {
 
 // A super-frame's 64 KiB and its link header with two VLAN tags.
 constexpr int kSnapLength = 65535 + 14 + 8;
-// Where an interface has offloads, libpcap's ring takes a slot of kSnapLength for every frame, however small: 1000
-// frames.
+// Where an interface has offloads, libpcap's ring takes a slot of kSnapLength for every frame, however small: some
+// 2000 frames.
 constexpr int kRingBytes = 128 * 1024 * 1024;
 
 struct CloseHandle {
