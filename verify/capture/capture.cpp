@@ -58,6 +58,7 @@ int Capture::fd() const {
 }
 
 Result<void> Capture::drain(std::vector<Frame>& frames) {
+    // libpcap's signature. NOLINTNEXTLINE(readability-non-const-parameter)
     const auto keep = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
         const std::chrono::nanoseconds time =
             std::chrono::seconds(header->ts.tv_sec) + std::chrono::microseconds(header->ts.tv_usec);

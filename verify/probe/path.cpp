@@ -69,14 +69,15 @@ Result<Path> find_path(wire::Ipv4Address vip, const std::optional<std::string>& 
 Result<std::vector<wire::Ipv4Address>> on_segment(const Path& path, const std::vector<wire::Ipv4Address>& addresses) {
     auto socket = netlink::Socket::open();
     if (!socket) return std::unexpected(socket.error());
-    const auto link = netlink::find_link(*socket, path.interface);
-    if (!link) return std::unexpected(link.error());
+    const auto found = netlink::find_link(*socket, path.interface);
+    if (!found) return std::unexpected(found.error());
     std::vector<wire::Ipv4Address> near;
-    if (!*link) return near;
-    const int index = link->value().index;
+    const std::optional<netlink::Link>& link = *found;
+    if (!link) return near;
     for (const wire::Ipv4Address address : addresses) {
         const netlink::RouteLookup route = netlink::route_lookup(*socket, {address, {}, {}});
-        if (route.error == 0 && route.type == netlink::kRouteUnicast && !route.gateway && route.link_index == index)
+        if (route.error == 0 && route.type == netlink::kRouteUnicast && !route.gateway &&
+            route.link_index == link->index)
             near.push_back(address);
     }
     return near;
