@@ -179,7 +179,9 @@ Diagnosis diagnose_unattributed(const Case& c) {
             const bool from_lb = c.segment.lb() == error.from;
             const auto at = [&](const char* id, std::string actual) {
                 return Diagnosis{id, std::move(actual),
-                                 fmt::format("{} ({})", wire::to_string(error.source), c.segment.describe(error.from)),
+                                 c.segment.is_server(error.from) ? c.segment.describe(error.from)
+                                                                 : fmt::format("{} ({})", wire::to_string(error.source),
+                                                                               c.segment.describe(error.from)),
                                  remedy(id, c.vip.vip, error.source)};
             };
             if (means_no_listener(error, protocol))

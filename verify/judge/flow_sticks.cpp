@@ -89,8 +89,8 @@ Claim judge_flow_sticks(const Case& c) {
     } else {
         claim.verdict = Verdict::proved;
         claim.actual = c.segment.on_link()
-                           ? fmt::format("one MAC address in each of {}", count_of(c.answered, c.answered))
-                           : fmt::format("{} acknowledged beyond the SYN", count_of(c.answered, c.answered));
+                           ? fmt::format("one MAC address in each of {} answered flows", c.answered)
+                           : fmt::format("all {} answered flows are acknowledged beyond the SYN", c.answered);
     }
     return claim;
 }

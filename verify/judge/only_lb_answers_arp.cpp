@@ -51,8 +51,10 @@ Claim judge_only_lb_answers_arp(const VipObservation& vip, const VipTrace& trace
         claim.actual = "no ARP request was sent";
         return claim;
     }
-    claim.actual = fmt::format("{} answer{}: {}", trace.arp_answers.size(), trace.arp_answers.size() == 1 ? "s" : "",
-                               describe_all(trace.arp_answers, segment));
+    claim.actual = fmt::format(
+        "{}: {}",
+        trace.arp_answers.size() == 1 ? "1 host answers" : fmt::format("{} hosts answer", trace.arp_answers.size()),
+        describe_all(trace.arp_answers, segment));
     if (trace.arp_answers.empty()) {
         claim.actual = "nobody answers";
         if (!answered_at_all(trace)) return refute("lb-not-reached", "the load balancer");

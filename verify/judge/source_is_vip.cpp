@@ -31,7 +31,7 @@ Claim judge_source_is_vip(const Case& c) {
         claim.fix = "see answered";
     } else {
         claim.verdict = Verdict::proved;
-        claim.actual = fmt::format("the replies to {} do", count_of(c.answered, c.answered));
+        claim.actual = fmt::format("all replies on {} answered flows do", c.answered);
     }
     return claim;
 }
