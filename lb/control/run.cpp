@@ -35,8 +35,8 @@ public:
         for (const auto& sentence : balancer_.unresolved())
             say("warning: " + sentence);
         if (const auto announced = balancer_.announce(); !announced) return report(announced.error().message);
-        notify_ready("forwarding " + balancer_.summary());
         say("ready: " + balancer_.summary());
+        notify_ready("forwarding " + balancer_.summary());
 
         loop_.run(200ms, [this] { tick(); });
         notify_stopping();

@@ -65,7 +65,7 @@ void classify(const ForwardingTable& table, Packet& packet, Parsed& parsed, Coun
     const auto ip = wire::parse_ipv4(ethernet->payload);
     if (!ip) return packet.drop(drop_of(ip.error()));
     if (!table.service_map.is_vip(ip->header->destination)) return count_return(table, *ip, counters);
-    if (!wire::verify_ipv4_checksum(*ip)) return packet.drop(Drop(wire::ParseError::ipv4_checksum));
+    if (!wire::verify_ipv4_checksum(*ip)) return packet.drop(Drop::ipv4_checksum);
     if (ip->header->is_fragment()) return packet.drop(Drop::fragment);
     parsed.ip = *ip;
     if (!parse_transport_header(packet, parsed)) return;

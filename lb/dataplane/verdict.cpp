@@ -34,8 +34,9 @@ std::string_view name(Drop reason) {
             return "exceeds_mtu";
         case Drop::transmit_failed:
             return "transmit_failed";
+        default:
+            return wire::name(static_cast<wire::ParseError>(reason));
     }
-    return wire::name(static_cast<wire::ParseError>(reason));
 }
 
 }  // namespace dsr::lb

@@ -17,18 +17,36 @@ enum class Verdict : std::uint8_t {
     dropped,    // see Drop
 };
 
-// The first values are those of wire::ParseError, one for one.
+// The malformed ones first: those of wire::ParseError, one for one.
 enum class Drop : std::uint8_t {
-    not_served = wire::kParseErrorCount,  // for a VIP, but no service has this protocol and port
-    fragment,                             // of an IPv4 datagram for a VIP
-    no_server,                            // the pool has no server that takes flows
-    no_neighbor,                          // the chosen server's MAC address is not known
+    ethernet_truncated,
+    vlan_truncated,
+    vlan_too_deep,
+    arp_truncated,
+    arp_format,
+    ipv4_truncated,
+    ipv4_version,
+    ipv4_header_length,
+    ipv4_total_length,
+    ipv4_checksum,
+    tcp_truncated,
+    tcp_data_offset,
+    udp_truncated,
+    udp_length,
+    icmp_truncated,
+    not_served,       // for a VIP, but no service has this protocol and port
+    fragment,         // of an IPv4 datagram for a VIP
+    no_server,        // the pool has no server that takes flows
+    no_neighbor,      // the chosen server's MAC address is not known
     bounced,          // came from the very server it would go to: that server lacks the VIP and routed it back
     udp_super_frame,  // several datagrams that receive offload joined: they cannot be told apart again
     exceeds_mtu,      // larger than the egress interface's MTU, and not TCP
     transmit_failed,  // the driver could not send it
 };
-inline constexpr std::size_t kDropCount = wire::kParseErrorCount + 8;
+inline constexpr std::size_t kDropCount = static_cast<std::size_t>(Drop::transmit_failed) + 1;
+static_assert(static_cast<std::size_t>(Drop::not_served) == wire::kParseErrorCount);
+static_assert(static_cast<std::uint8_t>(Drop::icmp_truncated) ==
+              static_cast<std::uint8_t>(wire::ParseError::icmp_truncated));
 
 constexpr Drop drop_of(wire::ParseError error) {
     return static_cast<Drop>(error);

@@ -1,0 +1,22 @@
+#include "lb/dataplane/verdict.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+using namespace dsr;
+using namespace dsr::lb;
+
+TEST_CASE("every drop reason has a name of its own") {
+    std::set<std::string_view> names;
+    for (std::size_t reason = 0; reason < kDropCount; ++reason)
+        names.insert(name(static_cast<Drop>(reason)));
+    CHECK(names.size() == kDropCount);
+    CHECK_FALSE(names.contains("unknown"));
+}
+
+TEST_CASE("a malformed packet's drop reason is called like the parser's error") {
+    for (std::size_t error = 0; error < wire::kParseErrorCount; ++error) {
+        const auto parse_error = static_cast<wire::ParseError>(error);
+        CHECK(name(drop_of(parse_error)) == wire::name(parse_error));
+    }
+}
