@@ -91,21 +91,6 @@ inline Parsed<const ArpHeader*> parse_arp(Bytes payload) {
     return &arp;
 }
 
-// The lengths are checked against the bytes at hand, the checksum is not (see verify_ipv4_checksum).
-inline Parsed<Ipv4View> parse_ipv4(Bytes packet) {
-    if (packet.size() < sizeof(Ipv4Header)) return std::unexpected(ParseError::ipv4_truncated);
-    const auto& header = header_at<Ipv4Header>(packet);
-    if (header.version() != 4) return std::unexpected(ParseError::ipv4_version);
-    const std::size_t header_length = header.header_length();
-    if (header_length < sizeof(Ipv4Header) || header_length > packet.size())
-        return std::unexpected(ParseError::ipv4_header_length);
-    const std::size_t total_length = header.total_length.host();
-    if (total_length < header_length || total_length > packet.size())
-        return std::unexpected(ParseError::ipv4_total_length);
-    return Ipv4View{&header, packet.subspan(sizeof(Ipv4Header), header_length - sizeof(Ipv4Header)),
-                    packet.subspan(header_length, total_length - header_length)};
-}
-
 // As parse_ipv4, for a packet that an ICMP error quotes: total_length may promise more than is there.
 inline Parsed<Ipv4View> parse_quoted_ipv4(Bytes packet) {
     if (packet.size() < sizeof(Ipv4Header)) return std::unexpected(ParseError::ipv4_truncated);
@@ -116,6 +101,18 @@ inline Parsed<Ipv4View> parse_quoted_ipv4(Bytes packet) {
         return std::unexpected(ParseError::ipv4_header_length);
     return Ipv4View{&header, packet.subspan(sizeof(Ipv4Header), header_length - sizeof(Ipv4Header)),
                     packet.subspan(header_length)};
+}
+
+// The lengths are checked against the bytes at hand, the checksum is not (see verify_ipv4_checksum).
+inline Parsed<Ipv4View> parse_ipv4(Bytes packet) {
+    auto view = parse_quoted_ipv4(packet);
+    if (!view) return view;
+    const std::size_t header_length = view->header->header_length();
+    const std::size_t total_length = view->header->total_length.host();
+    if (total_length < header_length || total_length > packet.size())
+        return std::unexpected(ParseError::ipv4_total_length);
+    view->payload = packet.subspan(header_length, total_length - header_length);
+    return view;
 }
 
 inline bool verify_ipv4_checksum(const Ipv4View& view) {
