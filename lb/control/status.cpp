@@ -7,17 +7,14 @@ Json mac_or_null(const std::optional<wire::MacAddress>& mac) {
     return mac ? Json(wire::to_string(*mac)) : Json(nullptr);
 }
 
-Json server_entry(const config::Pool& pool, const config::Server& server, Identities& identities,
-                  const NeighborMonitor& neighbors, const Counters& counters) {
+// `counts`: null when the server got nothing of this service yet.
+Json server_entry(const config::Server& server, const NeighborMonitor& neighbors, const MemberCounts* counts) {
     const auto neighbor = neighbors.neighbors().find(server.address);
     const bool known = neighbor != neighbors.neighbors().end();
-    Json entry = {{"address", wire::to_string(server.address)},
-                  {"mac", mac_or_null(known ? neighbor->second.mac : server.mac)}};
-    if (const auto id = identities.server(pool.name, server.address)) {
-        entry["packets"] = counters.servers[*id].packets.get();
-        entry["bounced"] = counters.servers[*id].bounced.get();
-    }
-    return entry;
+    return {{"address", wire::to_string(server.address)},
+            {"mac", mac_or_null(known ? neighbor->second.mac : server.mac)},
+            {"packets", counts != nullptr ? counts->packets.get() : 0},
+            {"bounced", counts != nullptr ? counts->bounced.get() : 0}};
 }
 
 }  // namespace
@@ -59,13 +56,14 @@ Json counters_document(const config::Config& config, Identities& identities, con
                       {"vip", wire::to_string(service.vip)},
                       {"protocol", protocol_text(config.network_profiles[service.network_profile].protocol)},
                       {"ports", ports_text(service.ports)}};
-        if (const auto id = identities.service(service.name)) {
-            entry["packets"] = counters.services[*id].packets.get();
-            entry["return_packets"] = counters.services[*id].return_packets.get();
-        }
+        const ServiceId id = identities.service(service.name).value_or(0);  // known since the table was built
+        entry["packets"] = counters.services[id].packets.get();
+        entry["return_packets"] = counters.services[id].return_packets.get();
         entry["servers"] = Json::array();
-        for (const auto& server : pool.servers)
-            entry["servers"].push_back(server_entry(pool, server, identities, neighbors, counters));
+        for (const auto& server : pool.servers) {
+            const ServerId server_id = identities.server(pool.name, server.address).value_or(0);
+            entry["servers"].push_back(server_entry(server, neighbors, counters.members.find(id, server_id)));
+        }
         services.push_back(entry);
     }
     document["services"] = services;

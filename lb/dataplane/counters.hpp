@@ -3,34 +3,17 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
+#include "lb/dataplane/member_counters.hpp"
 #include "lb/dataplane/packet.hpp"
 
 namespace dsr::lb {
 
-class Counter {
-public:
-    // Only by the owning worker: a load and a store, no locked instruction.
-    void add(std::uint64_t count = 1) {
-        value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
-    }
-    [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
-private:
-    std::atomic<std::uint64_t> value_{0};
-};
-
 struct ServiceCounters {
     Counter packets;         // forwarded
     Counter return_packets;  // from the VIP and service port to lb's own MAC: DSR replies that should have bypassed it
-};
-
-struct ServerCounters {
-    Counter packets;  // forwarded
-    Counter bounced;  // came back from the server: it does not own the VIP
 };
 
 struct Counters {
@@ -39,9 +22,9 @@ struct Counters {
     std::array<Counter, kDropCount> dropped;
     Counter new_flows;
     Counter flow_table_full;  // new flows that found no room: served by the ring alone
-    // Indexed by ServiceId and ServerId. Sized for every id there can be, 2 MB, so that a reload never moves them.
+    // Indexed by ServiceId; sized for every id there can be, 1 MB, so that a reload never moves them.
     std::unique_ptr<ServiceCounters[]> services{new ServiceCounters[kNoId]};
-    std::unique_ptr<ServerCounters[]> servers{new ServerCounters[kNoId]};
+    MemberCounters members;
 
     // Counts the packet's end.
     void account(const Packet& packet) {
@@ -52,7 +35,7 @@ struct Counters {
             verdicts[static_cast<std::size_t>(packet.verdict)].add();
         if (packet.verdict == Verdict::forwarded) {
             services[packet.service].packets.add();
-            servers[packet.server].packets.add();
+            members.at(packet.service, packet.server).packets.add();
         }
     }
 };

@@ -103,7 +103,7 @@ void send_to_server(const ForwardingTable& table, FlowTime now, Packet& packet, 
     const Server& server = table.servers[packet.server];
     if (!server.resolved) return packet.drop(Drop::no_neighbor);
     if (wire::header_at<wire::EthernetHeader>(packet.bytes()).source == server.mac) [[unlikely]] {
-        counters.servers[packet.server].bounced.add();
+        counters.members.at(packet.service, packet.server).bounced.add();
         return packet.drop(Drop::bounced);
     }
     packet.egress = server.interface;

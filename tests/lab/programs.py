@@ -85,8 +85,8 @@ def lb_url(lab):
 
 
 def lb_config(lab, **load_balancer):
-    """The configuration file of a lab's lb as a dictionary: TCP port 80 and UDP port 7000 of the VIP, every server in a
-    pool for each (lb counts packets per server of a pool). Keywords replace keys of the section load_balancer."""
+    """The configuration file of a lab's lb as a dictionary: TCP port 80 and UDP port 7000 of the VIP, both on
+    one pool of all servers. Keywords replace keys of the section load_balancer."""
     return {
         "load_balancer": {
             "driver": "pcap",
@@ -99,11 +99,10 @@ def lb_config(lab, **load_balancer):
             {"name": "tcp-l2", "type": "tcp_fast_path", "dsr_profile": {"dsr_type": "l2"}},
             {"name": "udp-l2", "type": "udp_fast_path", "dsr_profile": {"dsr_type": "l2"}},
         ],
-        "pools": [{"name": name, "servers": [{"address": server.address} for server in lab.servers]}
-                  for name in ("web", "echo")],
+        "pools": [{"name": "servers", "servers": [{"address": server.address} for server in lab.servers]}],
         "virtual_services": [
-            {"name": "web", "vip": lab.vip, "ports": [HTTP_PORT], "network_profile": "tcp-l2", "pool": "web"},
-            {"name": "echo", "vip": lab.vip, "ports": [UDP_PORT], "network_profile": "udp-l2", "pool": "echo"},
+            {"name": "web", "vip": lab.vip, "ports": [HTTP_PORT], "network_profile": "tcp-l2", "pool": "servers"},
+            {"name": "echo", "vip": lab.vip, "ports": [UDP_PORT], "network_profile": "udp-l2", "pool": "servers"},
         ],
     }
 

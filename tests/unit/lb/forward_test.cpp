@@ -165,7 +165,7 @@ TEST_CASE("a packet that its own server routed back is dropped as bounced and co
         core.server_of(forwarded) == kServer1 ? kServer1Mac : kServer2Mac;
     const Packet packet = core.run(*back);
     CHECK(packet.reason == Drop::bounced);
-    CHECK(core.counters.servers[forwarded.server].bounced.get() == 1);
+    CHECK(core.counters.members.at(forwarded.service, forwarded.server).bounced.get() == 1);
     CHECK(core.conserved());
 }
 
