@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "common/config/reader.hpp"
+#include "lb/control/check.hpp"
 #include "lb/control/explain.hpp"
 #include "lb/control/replay.hpp"
 #include "lb/control/run.hpp"
@@ -12,14 +12,6 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr const char* kDefaultConfig = "/etc/dsr/dsr.yaml";
-
-int check(const std::string& path) {
-    const auto config = dsr::config::read_file(path);
-    if (config) return 0;
-    for (const auto& problem : config.error())
-        std::fprintf(stderr, "%s\n", to_string(problem).c_str());
-    return kUsageError;
-}
 
 CLI::App* add_verb(CLI::App& app, const char* name, const char* description, std::string& config) {
     CLI::App* verb = app.add_subcommand(name, description);
@@ -68,7 +60,7 @@ int run_command_line(int argc, char** argv) {
     }
 
     if (run->parsed()) return dsr::lb::run(config);
-    if (check_verb->parsed()) return check(config);
+    if (check_verb->parsed()) return dsr::lb::check(config);
     if (replay->parsed()) {
         replay_options.config = config;
         return dsr::lb::replay(replay_options);

@@ -18,7 +18,6 @@ inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
 inline constexpr std::uint16_t kEtherTypeVlan = 0x8100;  // IEEE 802.1Q customer tag
 inline constexpr std::uint16_t kEtherTypeQinQ = 0x88a8;  // IEEE 802.1ad service tag
-inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 
 inline constexpr std::uint8_t kProtocolIcmp = 1;
 inline constexpr std::uint8_t kProtocolIpip = 4;  // RFC 2003
@@ -127,7 +126,6 @@ inline constexpr std::uint8_t kIcmpDestinationUnreachable = 3;
 inline constexpr std::uint8_t kIcmpRedirect = 5;
 inline constexpr std::uint8_t kIcmpEchoRequest = 8;
 inline constexpr std::uint8_t kIcmpTimeExceeded = 11;
-inline constexpr std::uint8_t kIcmpParameterProblem = 12;
 inline constexpr std::uint8_t kIcmpCodeProtocolUnreachable = 2;
 inline constexpr std::uint8_t kIcmpCodePortUnreachable = 3;
 inline constexpr std::uint8_t kIcmpCodeFragmentationNeeded = 4;

@@ -7,13 +7,6 @@
 namespace dsr::lb {
 namespace {
 
-std::unexpected<StartError> configuration_error(const Error& error) {
-    return std::unexpected(StartError{2, error.message});
-}
-std::unexpected<StartError> host_error(const Error& error) {
-    return std::unexpected(StartError{1, error.message});
-}
-
 std::vector<PcapInterface> pcap_interfaces(const std::vector<HostInterface>& interfaces) {
     std::vector<PcapInterface> result;
     for (const auto& host : interfaces)
@@ -24,12 +17,11 @@ std::vector<PcapInterface> pcap_interfaces(const std::vector<HostInterface>& int
 }  // namespace
 
 std::expected<std::unique_ptr<Balancer>, StartError> Balancer::start(config::Config config) {
-    if (config.load_balancer.driver != config::Driver::pcap)
-        return configuration_error({"driver 'dpdk': this version of lb runs with driver 'pcap' only"});
+    if (const auto reason = unsupported(config)) return configuration_error({*reason});
     auto socket = netlink::Socket::open();
     if (!socket) return host_error(socket.error());
     auto interfaces = interfaces_of_host(*socket, config.load_balancer);
-    if (!interfaces) return configuration_error(interfaces.error());
+    if (!interfaces) return std::unexpected(interfaces.error());
     std::unique_ptr<Balancer> balancer(new Balancer(std::move(config), *std::move(socket), *std::move(interfaces)));
     if (const auto opened = balancer->open(); !opened) return std::unexpected(opened.error());
     return balancer;
@@ -39,12 +31,10 @@ std::expected<void, StartError> Balancer::open() {
     for (const auto& service : config_.virtual_services)
         vips_.insert(service.vip);
     want_neighbors();
-    auto table =
-        build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), identities_, rings_);
+    auto table = build_table();
     if (!table) return configuration_error(table.error());
     tables_.push_back(*std::move(table));
 
-    if (const auto checked = check_not_local(socket_, vips_); !checked) return host_error(checked.error());
     if (const auto opened = open_api(); !opened) return host_error(opened.error());
     auto driver = PcapDriver::open(pcap_interfaces(interfaces_));
     if (!driver) return host_error(driver.error());
@@ -52,6 +42,7 @@ std::expected<void, StartError> Balancer::open() {
     auto routes = VipRoutes::open(socket_);
     if (!routes) return host_error(routes.error());
     routes_ = *std::move(routes);
+    if (const auto checked = check_free(socket_, vips_); !checked) return host_error(checked.error());
 
     worker_ = std::make_unique<Worker>(*driver_, config_.load_balancer.flow_table_entries, tables_.back().get());
     thread_ = std::thread([this] { worker_->run(); });
@@ -59,6 +50,10 @@ std::expected<void, StartError> Balancer::open() {
 }
 
 Balancer::~Balancer() {
+    end_worker();
+}
+
+void Balancer::end_worker() {
     if (!thread_.joinable()) return;
     worker_->stop();
     thread_.join();
@@ -82,18 +77,29 @@ void Balancer::want_neighbors() {
         // A server on no network of ours is build_forwarding_table's to report.
         if (const auto interface = interface_towards(interfaces, address)) neighbors_.want(address, *interface, fixed);
     };
-    for (const auto& pool : config_.pools)
-        for (const auto& server : pool.servers)
-            want(server.address, server.mac);
+    for (const auto& server : servers_in_use())
+        want(server.address, server.mac);
     for (const auto& host : interfaces_)
         if (host.gateway) want(*host.gateway, std::nullopt);
     for (const auto& neighbor : config_.load_balancer.neighbors)
         want(neighbor.address, neighbor.mac);
 }
 
+std::vector<config::Server> Balancer::servers_in_use() const {
+    std::vector<config::Server> servers;
+    for (const std::size_t pool : pools_in_use(config_))
+        std::ranges::copy_if(config_.pools[pool].servers, std::back_inserter(servers),
+                             [](const auto& server) { return server.state != config::ServerState::disabled; });
+    return servers;
+}
+
+Result<std::unique_ptr<const ForwardingTable>> Balancer::build_table() {
+    return build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), active_, identities_,
+                                  rings_);
+}
+
 Result<void> Balancer::publish() {
-    auto table =
-        build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), identities_, rings_);
+    auto table = build_table();
     if (!table) return std::unexpected(table.error());
     tables_.push_back(*std::move(table));
     worker_->publish(tables_.back().get());
@@ -141,23 +147,33 @@ std::optional<std::string> Balancer::dead_gateway() const {
 
 Result<void> Balancer::announce() {
     if (const auto set = routes_->set(socket_, vips_); !set) return set;
+    active_ = true;
+    if (const auto published = publish(); !published) return published;
     const auto interfaces = data_plane_interfaces(interfaces_);
     for (std::size_t i = 0; i < interfaces.size(); ++i)
         for (const auto vip : vips_)
             if (interfaces[i].address.contains(vip))
                 worker_->send_arp(announcement(interfaces[i], static_cast<std::uint8_t>(i), vip));
+    // "Ready" must mean that the worker answers ARP from now on. It takes a table up at once; a second is for a stuck
+    // machine.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (worker_->in_use() != tables_.back().get() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
     return {};
 }
 
-Result<void> Balancer::withdraw() {
-    return routes_->set(socket_, {});
+Result<void> Balancer::stop() {
+    active_ = false;
+    auto result = publish();
+    if (auto withdrawn = routes_->set(socket_, {}); !withdrawn) result = withdrawn;
+    end_worker();
+    return result;
 }
 
 std::string Balancer::summary() const {
     std::set<wire::Ipv4Address> servers;
-    for (const auto& pool : config_.pools)
-        for (const auto& server : pool.servers)
-            servers.insert(server.address);
+    for (const auto& server : servers_in_use())
+        servers.insert(server.address);
     const auto counted = [](std::size_t count, const char* what) {
         return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
     };

@@ -12,6 +12,7 @@
 #include "common/sys/netlink/socket.hpp"
 #include "lb/control/api_server.hpp"
 #include "lb/control/interfaces.hpp"
+#include "lb/control/start_error.hpp"
 #include "lb/control/vip_routes.hpp"
 #include "lb/dataplane/worker.hpp"
 #include "lb/driver/pcap_driver.hpp"
@@ -19,12 +20,6 @@
 #include "lb/state/build_table.hpp"
 
 namespace dsr::lb {
-
-// An error and the exit code that goes with it.
-struct StartError {
-    int exit_code = 1;
-    std::string message;
-};
 
 class Balancer {
 public:
@@ -46,10 +41,10 @@ public:
     // A gateway that the configuration names and that has not answered.
     [[nodiscard]] std::optional<std::string> dead_gateway() const;
 
-    // From here on the network sends VIP traffic to us: routes first, then ARP announcements.
+    // From here on the network sends VIP traffic to us: routes first, then answers to ARP, then ARP announcements.
     Result<void> announce();
-    // And from here on no more; what is on its way is still forwarded.
-    Result<void> withdraw();
+    // The other way round; then forwards what has arrived, and ends the worker.
+    Result<void> stop();
 
     [[nodiscard]] const std::vector<std::unique_ptr<ApiServer>>& api() const { return api_; }
     // "2 virtual services, 3 servers on eth0"
@@ -62,13 +57,18 @@ private:
     std::expected<void, StartError> open();
     Result<void> open_api();
     void want_neighbors();
+    [[nodiscard]] std::vector<config::Server> servers_in_use() const;
+    Result<std::unique_ptr<const ForwardingTable>> build_table();
+    // Hands the worker a new table.
     Result<void> publish();
+    void end_worker();
     [[nodiscard]] HttpResponse answer(std::string_view path);
 
     config::Config config_;
     netlink::Socket socket_;
     std::vector<HostInterface> interfaces_;
     std::set<wire::Ipv4Address> vips_;
+    bool active_ = false;  // the VIPs are announced
     Identities identities_;
     RingCache rings_;
     NeighborMonitor neighbors_;

@@ -4,11 +4,12 @@
 #include <cstdio>
 #include <optional>
 
-#include "common/config/reader.hpp"
 #include "common/ring/flow_hash.hpp"
 #include "common/ring/maglev.hpp"
 #include "common/sys/terminal.hpp"
+#include "lb/control/console.hpp"
 #include "lb/control/status.hpp"
+#include "lb/state/build_table.hpp"
 
 namespace dsr::lb {
 namespace {
@@ -42,7 +43,7 @@ const config::VirtualService* find_service(const config::Config& config, const E
 }
 
 int report(const std::string& message, int exit_code) {
-    std::fprintf(stderr, "lb: %s\n", message.c_str());
+    say(message);
     return exit_code;
 }
 
@@ -69,21 +70,15 @@ int explain(const ExplainOptions& options) {
     const auto destination = parse_endpoint(options.destination);
     if (!source) return report("'" + options.source + "' is not ADDRESS:PORT", 2);
     if (!destination) return report("'" + options.destination + "' is not VIP:PORT", 2);
-    const auto config = config::read_file(options.config);
-    if (!config) {
-        for (const auto& problem : config.error())
-            std::fprintf(stderr, "%s\n", to_string(problem).c_str());
-        return 2;
-    }
+    const auto config = read_config(options.config);
+    if (!config) return 2;
     const config::VirtualService* service = find_service(*config, *destination, options.protocol);
     if (service == nullptr)
         return report(
             "no virtual service has " + std::string(protocol_text(options.protocol)) + " " + options.destination, 1);
 
     const config::Pool& pool = config->pools[service->pool];
-    std::vector<ring::Server> members;
-    for (const auto& server : pool.servers)
-        if (server.state == config::ServerState::enabled) members.push_back({server.address, server.weight});
+    const std::vector<ring::Server> members = ring_members(pool);
     const auto table = ring::build_table(members, config->load_balancer.maglev_table_size);
     if (!table) return report(table.error(), 2);
     if (table->empty()) return report("pool '" + pool.name + "' has no server that takes new flows", 1);

@@ -17,24 +17,25 @@ Error unknown_interface(netlink::Socket& socket, const std::string& name) {
     return {"interface '" + name + "' does not exist; this host has: " + known};
 }
 
-Result<wire::Ipv4Prefix> first_address(netlink::Socket& socket, const netlink::Link& link) {
+std::expected<wire::Ipv4Prefix, StartError> first_address(netlink::Socket& socket, const netlink::Link& link) {
     const auto addresses = netlink::addresses(socket);
-    if (!addresses) return std::unexpected(addresses.error());
+    if (!addresses) return host_error(addresses.error());
     const auto found = std::ranges::find(*addresses, link.index, &netlink::Address::link_index);
     if (found == addresses->end())
-        return fail("interface '" + link.name +
-                    "' has no IPv4 address; set one, or give 'address' in the configuration");
+        return configuration_error(
+            {"interface '" + link.name + "' has no IPv4 address; set one, or give 'address' in the configuration"});
     return found->prefix;
 }
 
-Result<HostInterface> complete(netlink::Socket& socket, const config::Interface& configured) {
+std::expected<HostInterface, StartError> complete(netlink::Socket& socket, const config::Interface& configured) {
     const auto found = netlink::find_link(socket, configured.name);
-    if (!found) return std::unexpected(found.error());
+    if (!found) return host_error(found.error());
     const std::optional<netlink::Link>& link = *found;
-    if (!link) return std::unexpected(unknown_interface(socket, configured.name));
+    if (!link) return configuration_error(unknown_interface(socket, configured.name));
     const netlink::Link& kernel = *link;
     if (!kernel.up)
-        return fail("interface '" + kernel.name + "' is down; bring it up with: ip link set " + kernel.name + " up");
+        return host_error(
+            {"interface '" + kernel.name + "' is down; bring it up with: ip link set " + kernel.name + " up"});
 
     HostInterface host{kernel.name, kernel.index, {}, configured.gateway, configured.gateway.has_value()};
     if (configured.address) {
@@ -45,12 +46,13 @@ Result<HostInterface> complete(netlink::Socket& socket, const config::Interface&
         host.interface.address = *address;
     }
     host.interface.mac = configured.mac.value_or(kernel.mac);
-    if (host.interface.mac.is_zero()) return fail("interface '" + kernel.name + "' is not an Ethernet interface");
+    if (host.interface.mac.is_zero())
+        return configuration_error({"interface '" + kernel.name + "' is not an Ethernet interface"});
     host.interface.mtu = configured.mtu.value_or(kernel.mtu);
     host.interface.software_offloads = true;
     if (!host.gateway) {
         const auto gateway = netlink::default_gateway(socket, kernel.index);
-        if (!gateway) return std::unexpected(gateway.error());
+        if (!gateway) return host_error(gateway.error());
         host.gateway = *gateway;
     }
     return host;
@@ -58,7 +60,8 @@ Result<HostInterface> complete(netlink::Socket& socket, const config::Interface&
 
 }  // namespace
 
-Result<std::vector<HostInterface>> interfaces_of_host(netlink::Socket& socket, const config::LoadBalancer& configured) {
+std::expected<std::vector<HostInterface>, StartError> interfaces_of_host(netlink::Socket& socket,
+                                                                         const config::LoadBalancer& configured) {
     std::vector<HostInterface> interfaces;
     for (const auto& interface : configured.interfaces) {
         auto complete_one = complete(socket, interface);

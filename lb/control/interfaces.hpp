@@ -8,6 +8,7 @@
 #include "common/config/model.hpp"
 #include "common/sys/error.hpp"
 #include "common/sys/netlink/socket.hpp"
+#include "lb/control/start_error.hpp"
 #include "lb/dataplane/forwarding_table.hpp"
 
 namespace dsr::lb {
@@ -22,7 +23,8 @@ struct HostInterface {
 
 // From the running kernel; what the file gives wins. Errors: unknown interface, one that is down or has no IPv4
 // address.
-Result<std::vector<HostInterface>> interfaces_of_host(netlink::Socket& socket, const config::LoadBalancer& configured);
+std::expected<std::vector<HostInterface>, StartError> interfaces_of_host(netlink::Socket& socket,
+                                                                         const config::LoadBalancer& configured);
 
 // From the file alone: address and mac must be given.
 Result<std::vector<HostInterface>> interfaces_of_file(const config::LoadBalancer& configured);

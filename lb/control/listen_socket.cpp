@@ -26,8 +26,10 @@ Error socket_error(const std::string& what, const std::string& where) {
 
 // Something accepts connections there.
 bool answers(const sockaddr_un& address) {
-    const sys::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    return probe.valid() && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    const sys::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!probe.valid()) return false;
+    // EAGAIN: somebody listens, and is too busy or stuck to accept.
+    return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
 }
 
 // Makes room for the socket, but only where a dead one lies.
@@ -55,8 +57,9 @@ Result<sys::UniqueFd> listen_unix(const std::string& path) {
     // Two starting at once must not both find the path clear.
     const std::string directory = std::filesystem::absolute(path).parent_path();
     const sys::UniqueFd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0)
-        return std::unexpected(socket_error("cannot lock the control socket's directory", directory));
+    if (!lock.valid()) return std::unexpected(socket_error("cannot open the control socket's directory", directory));
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+        return fail("control socket '" + path + "': another lb is starting, or its directory is locked");
     if (const auto cleared = clear_path(path, address); !cleared) return std::unexpected(cleared.error());
 
     sys::UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -64,6 +67,10 @@ Result<sys::UniqueFd> listen_unix(const std::string& path) {
     const bool bound =
         listener.valid() && ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     ::umask(before);
+    if (!bound && errno == EACCES)
+        return fail(
+            "cannot make the control socket '" + path +
+            "': Permission denied; lb needs root, or CAP_NET_RAW, CAP_NET_ADMIN and a socket path it may write");
     if (!bound || ::listen(listener.get(), kBacklog) != 0)
         return std::unexpected(socket_error("cannot listen on the control socket", path));
     if (const group* dsr = ::getgrnam("dsr"); dsr != nullptr)

@@ -1,10 +1,9 @@
-// The forwarding table as a configuration file alone gives it: for replay and explain, which ask no kernel.
+// The forwarding table as a configuration file alone gives it: for replay, which asks no kernel.
 #pragma once
 
-#include <expected>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "common/config/model.hpp"
 #include "lb/dataplane/forwarding_table.hpp"
@@ -18,10 +17,7 @@ struct OfflineTable {
     std::unique_ptr<const ForwardingTable> table;
 };
 
-// Errors are complete lines for stderr.
-std::expected<OfflineTable, std::vector<std::string>> load_offline_table(const std::string& config_path);
-
-// Writes them to stderr; returns exit code 2.
-int report_problems(const std::vector<std::string>& problems);
+// nullopt after everything that is wrong was reported on standard error.
+std::optional<OfflineTable> load_offline_table(const std::string& config_path);
 
 }  // namespace dsr::lb

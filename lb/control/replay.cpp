@@ -1,10 +1,12 @@
 #include "lb/control/replay.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 
 #include "common/sys/terminal.hpp"
+#include "lb/control/console.hpp"
 #include "lb/control/offline_table.hpp"
 #include "lb/control/status.hpp"
 #include "lb/dataplane/worker.hpp"
@@ -14,8 +16,27 @@ namespace dsr::lb {
 namespace {
 
 int report(const std::string& message, int exit_code) {
-    std::fprintf(stderr, "lb: %s\n", message.c_str());
+    say(message);
     return exit_code;
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+    std::error_code ignored;
+    return std::filesystem::equivalent(a, b, ignored) ||
+           std::filesystem::weakly_canonical(a, ignored) == std::filesystem::weakly_canonical(b, ignored);
+}
+
+// Nothing that is written may be read, or written twice: opening it would already have emptied it.
+std::optional<std::string> conflicting_files(const ReplayOptions& options) {
+    std::vector<std::string> taken{options.config, options.input};
+    std::vector<std::string> written{options.output};
+    if (options.verdicts) written.push_back(*options.verdicts);
+    for (const auto& file : written) {
+        for (const auto& other : taken)
+            if (same_file(file, other)) return "'" + file + "' is named twice, and would be overwritten";
+        taken.push_back(file);
+    }
+    return std::nullopt;
 }
 
 // Writes the lines of --verdicts.
@@ -59,8 +80,9 @@ void print_counts(const Counters& counters) {
 }  // namespace
 
 int replay(const ReplayOptions& options) {
+    if (const auto conflict = conflicting_files(options)) return report(*conflict, 1);
     auto offline = load_offline_table(options.config);
-    if (!offline) return report_problems(offline.error());
+    if (!offline) return 2;
 
     std::ofstream verdict_file;
     if (options.verdicts) {

@@ -6,6 +6,7 @@
 
 #include "common/config/reader.hpp"
 #include "lb/control/balancer.hpp"
+#include "lb/control/console.hpp"
 #include "lb/control/event_loop.hpp"
 #include "lb/control/notify.hpp"
 
@@ -17,10 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 // How long servers and gateways may take to answer ARP before lb goes on without them: three requests.
 constexpr auto kResolveTime = 3s;
-
-void say(const std::string& message) {
-    std::fprintf(stderr, "lb: %s\n", message.c_str());
-}
 
 // From start to end of one `lb run`, on the control thread.
 class Run {
@@ -40,7 +37,7 @@ public:
 
         loop_.run(200ms, [this] { tick(); });
         notify_stopping();
-        if (const auto withdrawn = balancer_.withdraw(); !withdrawn) say(withdrawn.error().message);
+        if (const auto stopped = balancer_.stop(); !stopped) say(stopped.error().message);
         say("stopped");
         return exit_code_;
     }
@@ -100,12 +97,8 @@ bool has_monitors(const config::Config& config) {
 int run(const std::string& config_path) {
     // Blocked before any thread exists; taken up once there is something to end in order.
     block_signals({SIGTERM, SIGINT, SIGHUP});
-    auto config = config::read_file(config_path);
-    if (!config) {
-        for (const auto& problem : config.error())
-            std::fprintf(stderr, "%s\n", to_string(problem).c_str());
-        return 2;
-    }
+    auto config = read_config(config_path);
+    if (!config) return 2;
     if (has_monitors(*config))
         say("warning: this version of lb does not run health monitors: every enabled server gets flows");
     auto loop = EventLoop::create();

@@ -20,13 +20,22 @@ Json server_entry(const config::Server& server, const NeighborMonitor& neighbors
 }  // namespace
 
 Json verdict_counts(const Counters& counters) {
-    Json document = {{"received", counters.received.get()}};
+    // Received is the sum of what is read here: the worker counts on meanwhile, and a document must add up.
+    std::uint64_t received = 0;
+    const auto read = [&received](const Counter& counter) {
+        const std::uint64_t count = counter.get();
+        received += count;
+        return count;
+    };
+    Json ends = Json::object();
     for (const auto verdict : {Verdict::forwarded, Verdict::answered, Verdict::passed})
-        document[std::string(name(verdict))] = counters.verdicts[static_cast<std::size_t>(verdict)].get();
+        ends[std::string(name(verdict))] = read(counters.verdicts[static_cast<std::size_t>(verdict)]);
     Json dropped = Json::object();
     for (std::size_t reason = 0; reason < kDropCount; ++reason)
-        if (const auto count = counters.dropped[reason].get(); count > 0)
+        if (const auto count = read(counters.dropped[reason]); count > 0)
             dropped[std::string(name(static_cast<Drop>(reason)))] = count;
+    Json document = {{"received", received}};
+    document.update(ends);
     document["dropped"] = dropped;
     return document;
 }

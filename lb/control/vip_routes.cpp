@@ -88,19 +88,29 @@ Result<void> VipRoutes::set(netlink::Socket& socket, const std::set<wire::Ipv4Ad
     return {};
 }
 
-Result<void> check_not_local(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {
+Result<void> check_free(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {
+    const auto links = netlink::links(socket);
     const auto addresses = netlink::addresses(socket);
+    const auto routes = netlink::routes(socket);
+    if (!links) return std::unexpected(links.error());
     if (!addresses) return std::unexpected(addresses.error());
+    if (!routes) return std::unexpected(routes.error());
     for (const auto& address : *addresses) {
         if (!vips.contains(address.prefix.address)) continue;
-        const auto links = netlink::links(socket);
-        if (!links) return std::unexpected(links.error());
         const auto link = std::ranges::find(*links, address.link_index, &netlink::Link::index);
         const std::string device = link == links->end() ? "?" : link->name;
-        return fail(
-            "VIP '" + wire::to_string(address.prefix.address) +
-            "' is an address of this host, so its kernel would answer in lb's place; remove it: ip address delete " +
-            wire::to_string(address.prefix) + " dev " + device);
+        const std::string vip = "VIP '" + wire::to_string(address.prefix.address) + "'";
+        // With its network's prefix, it may be the address by which this host is reached: no command to paste for that.
+        if (address.prefix.length < 32)
+            return fail(vip + " is this host's own address on '" + device + "'; choose another VIP");
+        return fail(vip + " is an address of this host, so its kernel would answer in lb's place; remove it: " +
+                    "ip address delete " + wire::to_string(address.prefix) + " dev " + device);
+    }
+    for (const auto& route : *routes) {
+        if (route.destination.length != 32 || !vips.contains(route.destination.address)) continue;
+        const std::string vip = wire::to_string(route.destination.address);
+        return fail("this host has a route to VIP '" + vip +
+                    "' already, where lb's own goes; remove it: ip route delete " + vip);
     }
     return {};
 }

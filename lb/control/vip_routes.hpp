@@ -34,7 +34,8 @@ private:
     std::set<wire::Ipv4Address> announced_;
 };
 
-// A VIP must not be an address of the load balancer itself: its kernel would answer in its place.
-Result<void> check_not_local(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
+// Nothing of this host may stand where the VIPs go: neither an address of its own, for its kernel would answer in lb's
+// place, nor a route that lb's would replace.
+Result<void> check_free(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
 
 }  // namespace dsr::lb

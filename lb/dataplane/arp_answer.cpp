@@ -2,23 +2,23 @@
 
 namespace dsr::lb {
 
-void handle_arp(const ForwardingTable& table, Packet& packet, wire::Bytes payload) {
-    const auto parsed = wire::parse_arp(payload);
+void handle_arp(const ForwardingTable& table, Packet& packet, const wire::EthernetView& frame) {
+    const auto parsed = wire::parse_arp(frame.payload);
     if (!parsed) {
         packet.drop(drop_of(parsed.error()));
         return;
     }
     const Interface& interface = table.interfaces[packet.ingress];
     const wire::ArpHeader& request = **parsed;
-    packet.neighbor = true;
+    packet.neighbor = frame.tags == 0;
     packet.verdict = Verdict::passed;
-    // A sender that claims the VIP for itself (a probe or announcement) gets no answer.
-    if (request.operation.host() != wire::kArpRequest || !table.service_map.is_vip(request.target_address) ||
-        request.sender_address == request.target_address)
+    // A sender that announces the VIP as its own gets no answer.
+    if (!table.active || request.operation.host() != wire::kArpRequest ||
+        !table.service_map.is_vip(request.target_address) || request.sender_address == request.target_address)
         return;
 
     auto& ethernet = wire::header_at<wire::EthernetHeader>(packet.mutable_bytes());
-    auto& arp = wire::header_at<wire::ArpHeader>(packet.mutable_bytes(), packet.length - payload.size());
+    auto& arp = wire::header_at<wire::ArpHeader>(packet.mutable_bytes(), packet.length - frame.payload.size());
     ethernet.destination = arp.sender_mac;
     ethernet.source = interface.mac;
     arp.operation = wire::be16(wire::kArpReply);

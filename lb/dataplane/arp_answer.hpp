@@ -6,8 +6,9 @@
 
 namespace dsr::lb {
 
-// `arp` is the payload of `packet`'s frame. Sets the verdict: answered for a request for a VIP, else passed; marks
-// what the neighbor monitor may learn from.
-void handle_arp(const ForwardingTable& table, Packet& packet, wire::Bytes arp);
+// Sets the verdict: answered for a request for a VIP while this balancer is active, else passed. Marks what the
+// neighbor monitor may learn from: untagged messages only, as its own requests are, for another VLAN may use the same
+// addresses.
+void handle_arp(const ForwardingTable& table, Packet& packet, const wire::EthernetView& frame);
 
 }  // namespace dsr::lb

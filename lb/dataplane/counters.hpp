@@ -1,5 +1,5 @@
-// What a worker counts. Written by one worker, read by anyone at any time: single 64-bit words, no locks; a reader may
-// see one packet in `received` that is not yet in its verdict.
+// What a worker counts. Written by one worker, read by anyone at any time: single 64-bit words, no locks, and so no
+// common moment: who reads several adds up what it read.
 #pragma once
 
 #include <array>

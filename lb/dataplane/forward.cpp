@@ -53,13 +53,14 @@ bool parse_transport_header(Packet& packet, Parsed& parsed) {
 
 // Sets packet.service when the packet is for a virtual service, else the packet's verdict.
 void classify(const ForwardingTable& table, Packet& packet, Parsed& parsed, Counters& counters) {
+    if (packet.length < sizeof(wire::EthernetHeader)) return packet.drop(Drop::ethernet_truncated);
+    const auto& to = wire::header_at<wire::EthernetHeader>(packet.bytes()).destination;
+    const bool ours = to == table.interfaces[packet.ingress].mac;
+    // A switch that floods shows us other hosts' frames: they are none of our business, malformed or not.
+    if (!ours && to != wire::MacAddress::broadcast()) return;
     const auto ethernet = wire::parse_ethernet(packet.bytes());
     if (!ethernet) return packet.drop(drop_of(ethernet.error()));
-    const wire::MacAddress& to = ethernet->header->destination;
-    const bool ours = to == table.interfaces[packet.ingress].mac;
-    if (ethernet->ether_type == wire::kEtherTypeArp && (ours || to == wire::MacAddress::broadcast()))
-        return handle_arp(table, packet, ethernet->payload);
-    // A switch that floods shows us other hosts' frames: they are none of our business, malformed or not.
+    if (ethernet->ether_type == wire::kEtherTypeArp) return handle_arp(table, packet, *ethernet);
     if (!ours || ethernet->ether_type != wire::kEtherTypeIpv4) return;
 
     const auto ip = wire::parse_ipv4(ethernet->payload);
@@ -82,6 +83,8 @@ bool fit_egress(const ForwardingTable& table, Packet& packet, const Parsed& pars
     const std::size_t size = parsed.ip.header->total_length.host();
     if (size > egress.mtu) [[unlikely]] {
         if (parsed.tcp_header_length != 0) {
+            // The segments get right checksums; a wrong one must not be mended by that.
+            if (!checksum_unfinished_or_right(parsed.ip)) return packet.drop(Drop::tcp_checksum), false;
             packet.segment_payload = segment_payload_for(parsed.ip, parsed.tcp_header_length, egress.mtu);
             if (packet.segment_payload != 0) return true;
         }

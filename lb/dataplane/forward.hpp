@@ -1,6 +1,6 @@
 // The core: a burst of packets and a forwarding table in, rewritten bytes and one verdict a packet out.
 // Pure but for the flow table and counters it is given: no I/O, clock, lock, allocation or exception. Live drivers,
-// capture files, `lb explain`, fuzzers and benchmarks all run this.
+// capture files, and fuzzers all run this.
 #pragma once
 
 #include <span>

@@ -35,6 +35,7 @@ struct Service {
 };
 
 struct ForwardingTable {
+    bool active = false;  // this balancer has announced the VIPs: it answers ARP for them
     std::vector<Interface> interfaces;
     ServiceMap service_map;
     std::vector<Service> services;  // indexed by ServiceId; ids not in use have no ring

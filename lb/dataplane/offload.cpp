@@ -32,6 +32,13 @@ void finish_checksum(wire::Bytes ip_header, wire::MutableBytes transport) {
     if (ip.protocol == wire::kProtocolUdp && field.host() == 0) field = wire::be16(0xffff);  // RFC 768
 }
 
+bool checksum_unfinished_or_right(const wire::Ipv4View& ip) {
+    const std::size_t offset = checksum_offset(ip.header->protocol);
+    const wire::ChecksumSum pseudo = pseudo_header(*ip.header, ip.payload.size());
+    if (wire::header_at<wire::be16>(ip.payload, offset).raw() == wire::checksum_fold(pseudo)) return true;
+    return wire::checksum_fold(wire::checksum_add(ip.payload, pseudo)) == 0xffff;
+}
+
 std::uint16_t segment_payload_for(const wire::Ipv4View& ip, std::size_t tcp_header_length, std::uint32_t mtu) {
     const std::size_t headers = ip.header->header_length() + tcp_header_length;
     return mtu > headers ? static_cast<std::uint16_t>(std::min<std::size_t>(mtu - headers, 0xffff)) : std::uint16_t{0};

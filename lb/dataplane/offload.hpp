@@ -13,6 +13,9 @@ namespace dsr::lb {
 // holds the bare pseudo-header's sum. (Finishing a checksum that was valid after all gives the same value.)
 void finish_checksum(wire::Bytes ip_header, wire::MutableBytes transport);
 
+// Whether a TCP or UDP checksum is left to be finished, or else is right. Reads the payload only of finished ones.
+bool checksum_unfinished_or_right(const wire::Ipv4View& ip);
+
 // The largest TCP payload for a packet of at most `mtu` bytes; 0 when not even the headers fit.
 std::uint16_t segment_payload_for(const wire::Ipv4View& ip, std::size_t tcp_header_length, std::uint32_t mtu);
 

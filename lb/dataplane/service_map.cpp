@@ -37,6 +37,7 @@ void ServiceMap::add(wire::Ipv4Address vip, std::uint8_t protocol, ServicePorts 
 }
 
 ServiceId ServiceMap::find(wire::Ipv4Address vip, std::uint8_t protocol, std::uint16_t port) const {
+    if (protocol != wire::kProtocolTcp && protocol != wire::kProtocolUdp) return kNoId;
     const Slot& slot = find_slot(vip);
     const auto& ranges = protocol == wire::kProtocolTcp ? slot.tcp : slot.udp;
     // The last range that starts at or before the port.

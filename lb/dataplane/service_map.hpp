@@ -23,8 +23,10 @@ public:
     // Ranges of one VIP and protocol must not overlap.
     void add(wire::Ipv4Address vip, std::uint8_t protocol, ServicePorts ports);
 
-    [[nodiscard]] bool is_vip(wire::Ipv4Address address) const { return find_slot(address).address == address.host(); }
-    // kNoId when there is none.
+    [[nodiscard]] bool is_vip(wire::Ipv4Address address) const {
+        return !address.is_unspecified() && find_slot(address).address == address.host();
+    }
+    // kNoId when there is none; only TCP and UDP have services.
     [[nodiscard]] ServiceId find(wire::Ipv4Address vip, std::uint8_t protocol, std::uint16_t port) const;
 
 private:

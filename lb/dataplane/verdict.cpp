@@ -30,6 +30,8 @@ std::string_view name(Drop reason) {
             return "bounced";
         case Drop::udp_super_frame:
             return "udp_super_frame";
+        case Drop::tcp_checksum:
+            return "tcp_checksum";
         case Drop::exceeds_mtu:
             return "exceeds_mtu";
         case Drop::transmit_failed:

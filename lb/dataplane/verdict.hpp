@@ -40,6 +40,7 @@ enum class Drop : std::uint8_t {
     no_neighbor,      // the chosen server's MAC address is not known
     bounced,          // came from the very server it would go to: that server lacks the VIP and routed it back
     udp_super_frame,  // several datagrams that receive offload joined: they cannot be told apart again
+    tcp_checksum,     // wrong in a TCP super-frame: cutting it would have made it right
     exceeds_mtu,      // larger than the egress interface's MTU, and not TCP
     transmit_failed,  // the driver could not send it
 };

@@ -10,6 +10,7 @@ namespace {
 
 // Long enough to cost nothing, short enough that a stop is prompt even if a wake() were lost.
 constexpr std::chrono::milliseconds kIdleWait{100};
+constexpr std::chrono::milliseconds kDrainTime{1000};
 // The flow table is swept once in this many seconds; see FlowTable::sweep.
 constexpr std::size_t kSweepPeriod = 1800;
 
@@ -40,8 +41,9 @@ std::size_t Worker::run_burst() {
 void Worker::run() {
     while (!stopping_.load(std::memory_order_relaxed))
         if (run_burst() == 0) driver_.wait(kIdleWait);
-    // Bounded, so that a flood cannot keep us from ending.
-    for (int bursts = 0; bursts < 1024 && run_burst() > 0; ++bursts)
+    // What has arrived is still served; bounded, so that a flood or a stuck interface cannot keep us from ending.
+    const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
+    while (run_burst() > 0 && std::chrono::steady_clock::now() < deadline)
         continue;
 }
 

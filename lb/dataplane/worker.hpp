@@ -42,7 +42,10 @@ public:
     // --- by the control thread ---
 
     // Used from the next burst on.
-    void publish(const ForwardingTable* table) { published_.store(table, std::memory_order_release); }
+    void publish(const ForwardingTable* table) {
+        published_.store(table, std::memory_order_release);
+        driver_.wake();
+    }
     // The table the worker uses: older ones may be freed.
     [[nodiscard]] const ForwardingTable* in_use() const { return in_use_.load(std::memory_order_acquire); }
     // Sends a frame by the worker's driver. False: too many are waiting.

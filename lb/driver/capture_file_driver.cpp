@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include <pcap/pcap.h>
 
@@ -155,9 +154,6 @@ Result<std::unique_ptr<CaptureFileDriver>> CaptureFileDriver::open(const std::st
     if (::pcap_datalink(in.get()) != DLT_EN10MB)
         return fail("'" + input + "' is not a capture of Ethernet frames (link type " +
                     std::to_string(::pcap_datalink(in.get())) + ")");
-    std::error_code ignored;
-    if (std::filesystem::equivalent(input, output, ignored))
-        return fail("'" + output + "' is the input: it would be overwritten while it is read");
     Handle format(::pcap_open_dead(DLT_EN10MB, kSnapLength));
     if (!format) return fail("libpcap is out of memory");
     Dumper out(::pcap_dump_open(format.get(), output.c_str()));

@@ -37,6 +37,9 @@ void PcapSender::add_frame(Packet& packet, wire::Bytes frame) {
 }
 
 void PcapSender::flush() {
+    if (count_ == 0) return;
+    // One budget for the whole batch: an interface that is stuck must not hold up the others for long.
+    const auto deadline = Clock::now() + std::chrono::milliseconds(100);
     std::size_t sent = 0;
     while (sent < count_) {
         const int result = ::sendmmsg(socket_, messages_.data() + sent, static_cast<unsigned>(count_ - sent), 0);
@@ -45,16 +48,20 @@ void PcapSender::flush() {
             continue;
         }
         if (errno == EINTR) continue;
-        if ((errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) && wait_for_room()) continue;
+        // Only a full send buffer gets room by waiting. ENOBUFS is the queueing discipline's refusal of this very
+        // frame.
+        if ((errno == EAGAIN || errno == EWOULDBLOCK) && wait_for_room(deadline)) continue;
         owners_[sent]->drop(Drop::transmit_failed);
         ++sent;
     }
     count_ = 0;
 }
 
-bool PcapSender::wait_for_room() const {
+bool PcapSender::wait_for_room(Clock::time_point deadline) const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     pollfd descriptor{socket_, POLLOUT, 0};
-    return ::poll(&descriptor, 1, 100) == 1 && (descriptor.revents & POLLOUT) != 0;
+    return left.count() > 0 && ::poll(&descriptor, 1, static_cast<int>(left.count())) == 1 &&
+           (descriptor.revents & POLLOUT) != 0;
 }
 
 }  // namespace dsr::lb

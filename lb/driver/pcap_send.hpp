@@ -1,8 +1,8 @@
-// Sends frames in batches on the packet socket that libpcap opened. Measured against pcap_inject, which is one system
-// call a frame; see lb/README.md.
+// Sends frames in batches on the packet socket that libpcap opened: one system call for up to 64 frames.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,11 +27,12 @@ public:
     void flush();
 
 private:
+    using Clock = std::chrono::steady_clock;
     static constexpr std::size_t kBatch = 64;
 
     void add_frame(Packet& packet, wire::Bytes frame);
-    // Waits for room in the socket's send buffer; false when there was none within 100 ms.
-    [[nodiscard]] bool wait_for_room() const;
+    // Waits for room in the socket's send buffer, at the longest until `deadline`.
+    [[nodiscard]] bool wait_for_room(Clock::time_point deadline) const;
 
     int socket_;
     std::size_t segment_size_;                  // bytes of scratch for each frame of a batch

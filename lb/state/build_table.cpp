@@ -1,9 +1,6 @@
 #include "lb/state/build_table.hpp"
 
 #include <algorithm>
-#include <set>
-
-#include "common/ring/maglev.hpp"
 
 namespace dsr::lb {
 namespace {
@@ -12,21 +9,9 @@ Error too_many(const std::string& what) {
     return {"more than 65535 different " + what + " since lb was started"};
 }
 
-// Which services' pools are in use, and by which kind of DSR: a pool nobody uses needs no reachable servers.
-Result<std::set<std::size_t>> pools_in_use(const config::Config& config) {
-    std::set<std::size_t> pools;
-    for (const auto& service : config.virtual_services) {
-        if (config.network_profiles[service.network_profile].dsr_type == config::DsrType::l3)
-            return fail("virtual service '" + service.name + "': this version of lb forwards dsr_type l2 only");
-        pools.insert(service.pool);
-    }
-    return pools;
-}
-
 // One pool's servers into table.servers; returns its ring.
 Result<RingCache::Ring> add_pool(const config::Config& config, const config::Pool& pool, const NeighborMacs& neighbors,
                                  Identities& identities, RingCache& rings, ForwardingTable& table) {
-    std::vector<RingCache::Member> members;
     for (const auto& configured : pool.servers) {
         const auto id = identities.server(pool.name, configured.address);
         if (!id) return std::unexpected(too_many("servers"));
@@ -44,10 +29,13 @@ Result<RingCache::Ring> add_pool(const config::Config& config, const config::Poo
         }
         server.keeps_flows = configured.state != config::ServerState::disabled;
         server.takes_new_flows = configured.state == config::ServerState::enabled;
-        if (server.takes_new_flows) members.push_back({*id, configured.address, configured.weight});
         table.servers.resize(std::max<std::size_t>(table.servers.size(), *id + 1U));
         table.servers[*id] = server;
     }
+    std::vector<RingCache::Member> members;
+    for (const auto& member : ring_members(pool))
+        members.push_back(
+            {identities.server(pool.name, member.address).value_or(kNoId), member.address, member.weight});
     return rings.get(pool.name, members, config.load_balancer.maglev_table_size);
 }
 
@@ -66,7 +54,34 @@ Result<void> add_service(const config::Config& config, const config::VirtualServ
     return {};
 }
 
+std::optional<std::string> unsupported_service(const config::Config& config) {
+    for (const auto& service : config.virtual_services)
+        if (config.network_profiles[service.network_profile].dsr_type == config::DsrType::l3)
+            return "virtual service '" + service.name + "': this version of lb forwards dsr_type l2 only";
+    return std::nullopt;
+}
+
 }  // namespace
+
+std::set<std::size_t> pools_in_use(const config::Config& config) {
+    std::set<std::size_t> pools;
+    for (const auto& service : config.virtual_services)
+        pools.insert(service.pool);
+    return pools;
+}
+
+std::vector<ring::Server> ring_members(const config::Pool& pool) {
+    std::vector<ring::Server> members;
+    for (const auto& server : pool.servers)
+        if (server.state == config::ServerState::enabled) members.push_back({server.address, server.weight});
+    return members;
+}
+
+std::optional<std::string> unsupported(const config::Config& config) {
+    if (config.load_balancer.driver != config::Driver::pcap)
+        return "driver 'dpdk': this version of lb runs with driver 'pcap' only";
+    return unsupported_service(config);
+}
 
 Result<RingCache::Ring> RingCache::get(const std::string& pool, const std::vector<Member>& members,
                                        std::uint32_t table_size) {
@@ -91,14 +106,14 @@ std::optional<std::uint8_t> interface_towards(const std::vector<Interface>& inte
 
 Result<std::unique_ptr<const ForwardingTable>> build_forwarding_table(const config::Config& config,
                                                                       const std::vector<Interface>& interfaces,
-                                                                      const NeighborMacs& neighbors,
+                                                                      const NeighborMacs& neighbors, bool active,
                                                                       Identities& identities, RingCache& rings) {
+    if (const auto reason = unsupported_service(config)) return fail(*reason);
     auto table = std::make_unique<ForwardingTable>();
+    table->active = active;
     table->interfaces = interfaces;
-    const auto pools = pools_in_use(config);
-    if (!pools) return std::unexpected(pools.error());
     std::map<std::size_t, RingCache::Ring> ring_of_pool;
-    for (const std::size_t pool : *pools) {
+    for (const std::size_t pool : pools_in_use(config)) {
         auto ring = add_pool(config, config.pools[pool], neighbors, identities, rings, *table);
         if (!ring) return std::unexpected(ring.error());
         ring_of_pool[pool] = *ring;

@@ -3,9 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "common/config/model.hpp"
+#include "common/ring/maglev.hpp"
 #include "common/sys/error.hpp"
 #include "lb/dataplane/forwarding_table.hpp"
 #include "lb/state/identities.hpp"
@@ -36,14 +40,23 @@ private:
     std::map<std::string, Cached> cached_;
 };
 
+// Indexes of the pools that some virtual service uses: the others need no reachable servers.
+std::set<std::size_t> pools_in_use(const config::Config& config);
+
+// Who takes part in a pool's ring: its enabled servers, with their weights. The order of `pool.servers`.
+std::vector<ring::Server> ring_members(const config::Pool& pool);
+
+// Why this version of lb cannot forward by this configuration, valid as it is; nullopt when it can.
+std::optional<std::string> unsupported(const config::Config& config);
+
 // The interface of `interfaces` whose network contains the address.
 std::optional<std::uint8_t> interface_towards(const std::vector<Interface>& interfaces, wire::Ipv4Address address);
 
 // Errors: a server that no interface's network contains (Layer 2 DSR cannot reach it), a Layer 3 service, too many
-// servers or services.
+// servers or services. `active`: see ForwardingTable.
 Result<std::unique_ptr<const ForwardingTable>> build_forwarding_table(const config::Config& config,
                                                                       const std::vector<Interface>& interfaces,
-                                                                      const NeighborMacs& neighbors,
+                                                                      const NeighborMacs& neighbors, bool active,
                                                                       Identities& identities, RingCache& rings);
 
 }  // namespace dsr::lb

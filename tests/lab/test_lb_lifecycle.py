@@ -137,3 +137,22 @@ def test_the_kernel_beside_lb_is_quiet_about_the_vip(prepared_lab, ip_forward):
     assert {packet[IP].ttl for packet in requests} == {64}, "the TTL is the client's: nobody routed these packets"
     numbers = [bytes(packet[Raw])[:4] for packet in requests if packet[IP].proto == 17]
     assert len(numbers) == len(set(numbers)) == 1000, "each datagram reaches one server, once"
+
+
+@on_flat
+def test_frames_that_the_queueing_discipline_refuses_are_counted_and_stop_nothing(prepared_lab):
+    """A token bucket with less room than a frame refuses it for ever; smaller ones still pass, and SIGTERM still ends lb."""
+    lab = prepared_lab
+    with LoadBalancer(lab) as lb:
+        lab.lb.run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "100mbit", "burst", "1200", "latency", "50ms")
+        try:
+            lab.client.run("/usr/bin/python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(bytes(1300), ("{lab.vip}", 7000))
+""")
+            wait_until(lambda: lb.counters()["dropped"].get("transmit_failed") == 1, "the large frame is counted as lost")
+            assert lab.client.run("curl", "-sS", "--max-time", "5", f"http://{lab.vip}/").stdout.strip() in ("s1", "s2")
+            assert lb.stop() == 0
+        finally:
+            lab.lb.run("tc", "qdisc", "delete", "dev", "eth0", "root")

@@ -166,8 +166,31 @@ def test_no_file_gives_one_clear_sentence(tmp_path):
     assert done.returncode == 1 and "/nonexistent/out.pcap' cannot be written" in done.stderr
     before = (tmp_path / "in.pcap").read_bytes()
     done = run(*base, "--in", tmp_path / "in.pcap", "--out", tmp_path / "in.pcap")
-    assert done.returncode == 1 and "is the input" in done.stderr
+    assert done.returncode == 1 and "is named twice" in done.stderr
     assert (tmp_path / "in.pcap").read_bytes() == before
+
+
+def test_no_file_is_overwritten_that_is_also_read_or_written_otherwise(tmp_path):
+    Replay(tmp_path, [to_lb(tcp())])
+    files = {name: tmp_path / name for name in ("dsr.yaml", "in.pcap", "out.pcap", "verdicts.ndjson")}
+    before = {path: path.read_bytes() for path in files.values()}
+    for out, verdicts in (("in.pcap", "verdicts.ndjson"), ("dsr.yaml", "verdicts.ndjson"), ("out.pcap", "in.pcap"),
+                          ("out.pcap", "dsr.yaml"), ("out.pcap", "out.pcap")):
+        done = run("replay", "--config", files["dsr.yaml"], "--in", files["in.pcap"], "--out", files[out],
+                   "--verdicts", files[verdicts])
+        assert done.returncode == 1 and "is named twice" in done.stderr, done.stderr
+        assert {path: path.read_bytes() for path in files.values()} == before
+
+
+def test_arp_for_0_0_0_0_is_nobodys(tmp_path):
+    result = Replay(tmp_path, [who_has("0.0.0.0"), to_lb(IP(src=CLIENT_IP, dst="0.0.0.0") / UDP(dport=53))])
+    assert result.frames == [] and result.counts["passed"] == 2
+
+
+def test_a_flooded_frame_is_passed_even_when_it_is_malformed(tmp_path):
+    tags = Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3)
+    result = Replay(tmp_path, [Ether(dst="02:00:00:00:00:99", src=CLIENT) / tags / udp(), Ether(dst=LB, src=CLIENT) / tags / udp()])
+    assert [verdict["reason"] for verdict in result.verdicts] == [None, "vlan_too_deep"]
 
 
 def test_a_capture_that_ends_in_the_middle_of_a_frame_keeps_what_was_whole(tmp_path):

@@ -14,7 +14,7 @@ namespace {
 std::string error_of(const config::Config& config, const std::vector<Interface>& interfaces = one_arm()) {
     Identities identities;
     RingCache rings;
-    const auto table = build_forwarding_table(config, interfaces, {}, identities, rings);
+    const auto table = build_forwarding_table(config, interfaces, {}, true, identities, rings);
     return table ? "" : table.error().message;
 }
 
@@ -38,6 +38,7 @@ TEST_CASE("draining servers keep flows and get no slots; disabled ones neither")
     config.pools[0].servers[0].state = config::ServerState::disabled;
     core.rebuild(config);
     CHECK_FALSE(core.table->servers[0].keeps_flows);
+    CHECK(std::ranges::count(*core.table->services[0].ring, 0) == 0);
 }
 
 TEST_CASE("a server removed from the file keeps its number and loses its flows") {

@@ -73,6 +73,11 @@ TEST_CASE("an HTTP address that is taken or no address is refused by name") {
     const auto bad = listen_tcp("127.0.0.1:http");
     REQUIRE_FALSE(bad);
     CHECK(bad.error().message == "'127.0.0.1:http' is not ADDRESS:PORT");
+    const auto first = listen_tcp("127.0.0.1:47113");
+    REQUIRE(first);
+    const auto taken = listen_tcp("127.0.0.1:47113");
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().message == "cannot listen for HTTP on '127.0.0.1:47113': Address already in use");
     const auto elsewhere = listen_tcp("192.0.2.1:9");
     REQUIRE_FALSE(elsewhere);
     CHECK(elsewhere.error().message == "cannot listen for HTTP on '192.0.2.1:9': Cannot assign requested address");

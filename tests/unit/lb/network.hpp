@@ -113,6 +113,7 @@ struct Core {
     Identities identities;
     RingCache rings;
     std::unique_ptr<const ForwardingTable> table;
+    bool active = true;
     FlowTable flows{1024};
     Counters counters;
 
@@ -123,7 +124,7 @@ struct Core {
     }
     void rebuild(const config::Config& config, const std::vector<Interface>& interfaces = one_arm(),
                  const NeighborMacs& neighbors = both_servers()) {
-        table = std::move(build_forwarding_table(config, interfaces, neighbors, identities, rings).value());
+        table = std::move(build_forwarding_table(config, interfaces, neighbors, active, identities, rings).value());
     }
     Packet run(Frame& frame, FlowTime now = 0, std::uint8_t ingress = 0) {
         Packet packet = frame.packet(ingress);

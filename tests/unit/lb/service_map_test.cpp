@@ -11,6 +11,7 @@ using namespace dsr::lb::test;
 TEST_CASE("an empty map knows no VIP") {
     const ServiceMap map;
     CHECK_FALSE(map.is_vip(kVip));
+    CHECK_FALSE(map.is_vip(ip("0.0.0.0")));
     CHECK(map.find(kVip, 6, 80) == kNoId);
 }
 
@@ -27,6 +28,8 @@ TEST_CASE("ports and ranges find their service, gaps and the other protocol find
     CHECK(map.find(kVip, 6, 7999) == kNoId);
     CHECK(map.find(kVip, 6, 79) == kNoId);
     CHECK(map.find(kVip, 17, 8000) == kNoId);
+    CHECK(map.find(kVip, 1, 80) == kNoId);
+    CHECK_FALSE(map.is_vip(ip("0.0.0.0")));
 }
 
 TEST_CASE("a thousand VIPs are all found, and no other address is") {
