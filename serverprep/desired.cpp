@@ -92,8 +92,41 @@ Result<std::string> guess(const std::vector<wire::Ipv4Address>& vips, const Inve
                 found.empty() ? "none has an address" : "there is no default route and several have addresses");
 }
 
+// Taking this address away would cut the host off: its link's first address (the kernel lists primary ones before their
+// secondaries), the one through which its subnet's gateway is reached, or a lone /32 as some clouds give. Any other
+// address beside these may well be a VIP that somebody put on the wrong interface.
+bool is_own(const netlink::Address& address, const Inventory& inventory) {
+    const auto first_of_link = [&](const auto& matches) {
+        for (const netlink::Address& other : inventory.addresses)
+            if (other.link_index == address.link_index && matches(other)) return other == address;
+        return false;
+    };
+    const auto leads_to_gateway = [&](const netlink::Route& route) {
+        return route.gateway && route.link_index == address.link_index &&
+               (address.prefix.length == 32 || address.prefix.contains(*route.gateway));
+    };
+    const bool has_gateway = std::ranges::any_of(inventory.routes, leads_to_gateway);
+    if (address.prefix.length == 32)
+        return has_gateway &&
+               std::ranges::count(inventory.addresses, address.link_index, &netlink::Address::link_index) == 1;
+    if (first_of_link([](const netlink::Address& other) { return other.prefix.length < 32; })) return true;
+    return has_gateway && first_of_link([&](const netlink::Address& other) {
+               return other.prefix.length == address.prefix.length && other.prefix.contains(address.prefix.address);
+           });
+}
+
+std::optional<std::string> refusal_as_own(wire::Ipv4Address vip, const Inventory& inventory) {
+    for (const netlink::Address& address : inventory.addresses) {
+        const netlink::Link* link = inventory.link(address.link_index);
+        if (address.prefix.address != vip || link == nullptr || link->loopback || !link->arp) continue;
+        if (is_own(address, inventory))
+            return fmt::format("is this host's own address on {}; choose another VIP", link->name);
+    }
+    return std::nullopt;
+}
+
 // An address that its subnet uses for itself would be added, and never work.
-std::optional<std::string> refusal_here(wire::Ipv4Address vip, const Inventory& inventory) {
+std::optional<std::string> refusal_by_subnet(wire::Ipv4Address vip, const Inventory& inventory) {
     for (const netlink::Address& address : inventory.addresses) {
         const wire::Ipv4Prefix& prefix = address.prefix;
         const netlink::Link* link = inventory.link(address.link_index);
@@ -130,7 +163,8 @@ Result<Desired> resolve(const Request& request, const Inventory& inventory, cons
     }
     for (wire::Ipv4Address vip : desired.vips) {
         auto refusal = refusal_of_vip(vip);
-        if (!refusal) refusal = refusal_here(vip, inventory);
+        if (!refusal) refusal = refusal_by_subnet(vip, inventory);
+        if (!refusal) refusal = refusal_as_own(vip, inventory);
         if (refusal) return fail(fmt::format("VIP '{}' {}", wire::to_string(vip), *refusal));
     }
 

@@ -93,6 +93,34 @@ TEST_CASE("addresses that can be no VIP are refused with the reason") {
           "VIP '10.0.0.255' is the broadcast address of 10.0.0.0/24 on eth0");
 }
 
+TEST_CASE("this host's own address is refused as a VIP, so that nobody is told to delete it") {
+    FakeKernel kernel;
+    const auto refusal = [&](const char* vip) { return error_of(kernel, request_for({ip(vip)})); };
+    CHECK(refusal("10.0.0.11") == "VIP '10.0.0.11' is this host's own address on eth0; choose another VIP");
+    CHECK(refusal("192.168.5.11") == "VIP '192.168.5.11' is this host's own address on eth1; choose another VIP");
+
+    // Behind another subnet's address, but the one that reaches the gateway; and its secondary, which does not matter.
+    kernel.address_list.insert(kernel.address_list.begin() + 1, {2, prefix("172.16.0.5/16"), "eth0", 0, 0});
+    kernel.address_list.push_back({2, prefix("10.0.0.12/24"), "eth0", 0, 0});
+    CHECK(refusal("10.0.0.11") == "VIP '10.0.0.11' is this host's own address on eth0; choose another VIP");
+    CHECK(refusal("10.0.0.12") == "resolved to eth0");
+
+    // The only address of the way out, of whatever length.
+    std::erase_if(kernel.address_list, [](const netlink::Address& address) { return address.link_index == 2; });
+    kernel.address_list.push_back({2, prefix("10.0.0.11/32"), "eth0", 0, 0});
+    CHECK(refusal("10.0.0.11") == "VIP '10.0.0.11' is this host's own address on eth0; choose another VIP");
+}
+
+TEST_CASE("a VIP beside the own address of an interface is no reason to refuse: it is a finding") {
+    FakeKernel kernel;
+    for (const char* on_eth0 : {"203.0.113.10/32", "203.0.113.10/24", "10.0.0.10/24", "10.0.0.10/32"}) {
+        CAPTURE(on_eth0);
+        kernel.address_list.push_back({2, prefix(on_eth0), "eth0", 0, 0});
+        CHECK(error_of(kernel, request_for({prefix(on_eth0).address})) == "resolved to eth0");
+        kernel.address_list.pop_back();
+    }
+}
+
 TEST_CASE("a VIP given twice counts once") {
     FakeKernel kernel;
     CHECK(resolve_on(kernel, request_for({ip("203.0.113.10"), ip("203.0.113.10")}))->vips.size() == 1);
