@@ -125,6 +125,17 @@ std::optional<std::string> refusal_as_own(wire::Ipv4Address vip, const Inventory
     return std::nullopt;
 }
 
+// An address of somebody else whom this host talks to: on lo, it would talk to itself.
+std::optional<std::string> refusal_as_peer(wire::Ipv4Address vip, const Request& request, const Inventory& inventory) {
+    if (std::ranges::find(request.load_balancers, vip) != request.load_balancers.end())
+        return "is the load balancer's own address (--load-balancer); choose another VIP";
+    const auto route = std::ranges::find(inventory.routes, std::optional(vip), &netlink::Route::gateway);
+    if (route == inventory.routes.end()) return std::nullopt;
+    return fmt::format(
+        "is the gateway of this host's {}; choose another VIP",
+        route->destination.length == 0 ? "default route" : "route to " + wire::to_string(route->destination));
+}
+
 // An address that its subnet uses for itself would be added, and never work.
 std::optional<std::string> refusal_by_subnet(wire::Ipv4Address vip, const Inventory& inventory) {
     for (const netlink::Address& address : inventory.addresses) {
@@ -165,6 +176,7 @@ Result<Desired> resolve(const Request& request, const Inventory& inventory, cons
         auto refusal = refusal_of_vip(vip);
         if (!refusal) refusal = refusal_by_subnet(vip, inventory);
         if (!refusal) refusal = refusal_as_own(vip, inventory);
+        if (!refusal) refusal = refusal_as_peer(vip, request, inventory);
         if (refusal) return fail(fmt::format("VIP '{}' {}", wire::to_string(vip), *refusal));
     }
 

@@ -121,6 +121,22 @@ TEST_CASE("a VIP beside the own address of an interface is no reason to refuse: 
     }
 }
 
+TEST_CASE("a gateway, and a load balancer, are refused as a VIP") {
+    FakeKernel kernel;
+    CHECK(error_of(kernel, request_for({ip("10.0.0.1")})) ==
+          "VIP '10.0.0.1' is the gateway of this host's default route; choose another VIP");
+    netlink::Route route = kernel.route_list[0];
+    route.destination = prefix("172.16.0.0/16");
+    route.gateway = ip("192.168.5.1");
+    kernel.route_list.push_back(route);
+    CHECK(error_of(kernel, request_for({ip("192.168.5.1")})) ==
+          "VIP '192.168.5.1' is the gateway of this host's route to 172.16.0.0/16; choose another VIP");
+    Request request = request_for({ip("203.0.113.10"), ip("10.0.0.3")});
+    request.load_balancers = {ip("10.0.0.2"), ip("10.0.0.3")};
+    CHECK(error_of(kernel, request) ==
+          "VIP '10.0.0.3' is the load balancer's own address (--load-balancer); choose another VIP");
+}
+
 TEST_CASE("a VIP given twice counts once") {
     FakeKernel kernel;
     CHECK(resolve_on(kernel, request_for({ip("203.0.113.10"), ip("203.0.113.10")}))->vips.size() == 1);
