@@ -83,11 +83,17 @@ Result<std::string> guess(const std::vector<wire::Ipv4Address>& vips, const Inve
     }
     if (best != nullptr) return chosen(inventory.link(best->link_index)->name, inventory);
     std::set<std::string> found;
+    std::set<std::string> down;
     for (const netlink::Address& address : inventory.addresses) {
         const netlink::Link* link = inventory.link(address.link_index);
         const bool is_vip = std::ranges::find(vips, address.prefix.address) != vips.end();
-        if (link != nullptr && !link->loopback && link->up && !is_vip) found.insert(link->name);
+        if (link != nullptr && !link->loopback && !is_vip) (link->up ? found : down).insert(link->name);
     }
+    if (found.empty() && !down.empty())
+        return fail(fmt::format(
+            "cannot tell which interface holds the server's address: {0} has an address but is down; bring it up (ip "
+            "link set {0} up)",
+            *down.begin()));
     return only(found, inventory,
                 found.empty() ? "none has an address" : "there is no default route and several have addresses");
 }

@@ -17,6 +17,7 @@ public:
         : desired_(desired), observed_(observed), steps_(steps) {}
 
     std::vector<Finding> take() {
+        judge_interface();
         for (wire::Ipv4Address vip : desired_.vips)
             judge_vip(vip);
         judge_arp_ignore();
@@ -49,6 +50,16 @@ private:
     [[nodiscard]] std::string values(SettingName name) const {
         return fmt::format("effective {} (all {}, {} {})", observed_.effective(name, desired_.interface),
                            observed_.value(name, kAll), desired_.interface, observed_.value(name, desired_.interface));
+    }
+
+    // Down for a reason that only the user knows. Bringing it up brings back no route that went with it.
+    void judge_interface() {
+        const netlink::Link* link = observed_.inventory.link(desired_.interface);
+        if (link == nullptr || link->up) return;
+        add("interface-down", Severity::error, desired_.interface,
+            "the interface is down, so that no packet reaches this host; its routes are gone with it, the default "
+            "route perhaps as well",
+            fmt::format("ip link set {} up", desired_.interface), true);
     }
 
     void judge_vip(wire::Ipv4Address vip) {

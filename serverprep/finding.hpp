@@ -24,7 +24,7 @@ struct Finding {
     std::string subject;  // the VIP or the interface
     std::string message;
     std::string fix;
-    // Only by taking away what serverprep did not make, which it leaves to the user.
+    // serverprep leaves the fix to the user: it takes away what it did not make, or brings up what is down.
     bool needs_user = false;
 };
 

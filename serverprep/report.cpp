@@ -52,15 +52,18 @@ std::string findings_text(const std::vector<Finding>& findings, const Painter& p
     return text.empty() ? text : text + "\n";
 }
 
-std::string commands(const std::vector<Step>& steps) {
+std::string commands(const Report& report) {
     std::string text;
-    for (const Step& step : steps) {
+    for (const Finding& finding : report.findings)
+        if (finding.needs_user)
+            text += fmt::format("# {} on {}: first do this yourself: {}\n", finding.id, finding.subject, finding.fix);
+    for (const Step& step : report.steps) {
         if (step.status == StepStatus::kept)
             text += fmt::format("# {} was changed by somebody else since: left as it is\n", object(step));
         else
             text += command(step) + "\n";
     }
-    return text.empty() ? "# nothing to do\n" : text;
+    return report.steps.empty() ? text + "# nothing to do\n" : text;
 }
 
 std::string vips_text(const Report& report) {
@@ -91,7 +94,7 @@ std::string closing(const Report& report, const Deed& deed, const Painter& paint
 
 std::string format_text(const Report& report, const Deed& deed, const Painter& painter) {
     if (!report.error.empty()) return steps_table(report.steps, painter) + findings_text(report.findings, painter);
-    if (deed.action == Action::dry_run) return commands(report.steps);
+    if (deed.action == Action::dry_run) return commands(report);
     return steps_table(report.steps, painter) + findings_text(report.findings, painter) +
            closing(report, deed, painter);
 }

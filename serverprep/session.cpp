@@ -107,7 +107,7 @@ Report prepare(const Request& request, Action action, Kernel& kernel, const std:
     if (needs_user(report.findings)) {
         report.steps.clear();
         return failed(std::move(report), Exit::failed,
-                      "nothing was changed: first take away what serverprep did not make, as the findings say");
+                      "nothing was changed: first do what the findings say, which serverprep leaves to you");
     }
     if (auto done = apply_remembered(*desired, *observed, report.steps, kernel, *store); !done)
         return failed(std::move(report), Exit::failed, done.error().message);

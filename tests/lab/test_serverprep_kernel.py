@@ -246,6 +246,7 @@ def test_what_somebody_changed_since_is_kept(host):
 
 
 FAULTS = {
+    "interface-down": "ip link set eth0 down",
     "vip-missing": f"ip addr del {VIP}/32 dev lo",
     "arp-ignore": "sysctl -w net.ipv4.conf.all.arp_ignore=0",
     "arp-ignore deaf": "sysctl -w net.ipv4.conf.eth0.arp_ignore=8",
@@ -262,7 +263,7 @@ FAULTS = {
 def test_each_fault_alone_is_named_and_its_fix_works(host, fault):
     host.serverprep("--vip", VIP)
     host.run(*FAULTS[fault].split())
-    outcome = host.serverprep("--vip", VIP, "--check", "--json", expect=3)
+    outcome = host.serverprep("--vip", VIP, "--interface", "eth0", "--check", "--json", expect=3)
     assert ids(outcome) == [fault.split()[0]]
     for command in outcome.json["findings"][0]["fix"].split(" && "):
         words = command.split()
@@ -270,7 +271,18 @@ def test_each_fault_alone_is_named_and_its_fix_works(host, fault):
             host.serverprep(*words[1:])
         else:
             host.run(*words)
-    assert host.serverprep("--vip", VIP, "--check", "--json").json["findings"] == []
+    assert host.serverprep("--vip", VIP, "--interface", "eth0", "--check", "--json").json["findings"] == []
+
+
+def test_an_interface_that_is_down_is_said_to_be(host):
+    host.serverprep("--vip", VIP)
+    host.ip("link set eth0 down")
+    before = host.dump()
+    outcome = host.serverprep("--vip", VIP, "--interface", "eth0", "--json", expect=1)
+    assert ids(outcome) == ["interface-down"] and not outcome.json["changed"]
+    host.ip("addr flush dev eth1")
+    assert "eth0 has an address but is down" in host.serverprep("--vip", VIP, "--check", expect=2).stderr
+    assert host.dump()[0] == before[0]
 
 
 def test_a_vip_on_an_interface_is_not_taken_away(host):
@@ -319,6 +331,9 @@ def test_the_configuration_tells_a_server_its_vips(host, tmp_path):
     (["--vip", "0.0.0.0"], "'0.0.0.0' is not an address of a host"),
     (["--vip", "255.255.255.255"], "'255.255.255.255' is the broadcast address"),
     (["--vip", "10.0.0.255"], "VIP '10.0.0.255' is the broadcast address of 10.0.0.0/24 on eth0"),
+    (["--vip", "10.0.0.11"], "VIP '10.0.0.11' is this host's own address on eth0; choose another VIP"),
+    (["--vip", "10.0.0.1"], "VIP '10.0.0.1' is the gateway of this host's default route; choose another VIP"),
+    (["--vip", "10.0.0.2", "--load-balancer", "10.0.0.2"], "VIP '10.0.0.2' is the load balancer's own address"),
     (["--vip", f"{VIP}/32"], "has a prefix length; say the address alone"),
     (["--vip", "web"], "'web' is not an IPv4 address"),
     (["--vip", VIP, "--dsr-type", "l3"], "'l3' is not supported yet"),

@@ -64,6 +64,18 @@ TEST_CASE("without a default route the only interface with an address is taken, 
     CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth0");
 }
 
+TEST_CASE("an interface with an address that is down is named with the way to bring it up") {
+    FakeKernel kernel;
+    kernel.route_list.clear();
+    kernel.address_list.pop_back();
+    kernel.link_list.at(1).up = false;
+    CHECK(error_of(kernel, request_for({ip("203.0.113.10")})) ==
+          "cannot tell which interface holds the server's address: eth0 has an address but is down; bring it up (ip "
+          "link set eth0 up)");
+    kernel.address_list.pop_back();
+    CHECK(error_of(kernel, request_for({ip("203.0.113.10")})).find("none has an address") != std::string::npos);
+}
+
 TEST_CASE("a load balancer's address chooses the interface towards it") {
     FakeKernel kernel;
     Request request = request_for({ip("203.0.113.10")});

@@ -49,6 +49,7 @@ TEST_CASE("each fault alone is named by its id and no other, with its fix") {
     };
     const std::vector<Fault> faults{
         {"vip-missing", "serverprep --vip 203.0.113.10 --interface eth0", [](auto& k) { move_vip(k, 1, nullptr); }},
+        {"interface-down", "ip link set eth0 up", [](auto& k) { k.link_list.at(1).up = false; }},
         {"vip-missing", "ip link set dev lo up", set(SettingName::link_up, "lo", 0)},
         {"vip-prefix", "ip address delete 203.0.113.10/24 dev lo" + again,
          [](auto& k) { move_vip(k, 1, "203.0.113.10/24"); }},

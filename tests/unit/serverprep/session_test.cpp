@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "fake_kernel.hpp"
+#include "serverprep/report.hpp"
 
 using namespace dsr;
 using namespace dsr::serverprep;
@@ -204,6 +205,28 @@ TEST_CASE("a VIP that is on an interface, or too wide on lo, is left for the use
     CHECK(report.findings.front().id == (on_interface ? "vip-on-interface" : "vip-prefix"));
     CHECK(kernel.dump() == before);
     CHECK_FALSE(state.remembers());
+}
+
+TEST_CASE("on an interface that is down nothing is changed, and the host is not called ready") {
+    FakeKernel kernel;
+    const StateDirectory state;
+    const bool prepared = GENERATE(false, true);
+    if (prepared) {
+        REQUIRE(run(kernel, state).ok());
+    }
+    kernel.link_list.at(1).up = false;
+    const auto before = kernel.dump();
+    Request request = kRequest;
+    request.interface = "eth0";
+    const Report report = run(kernel, state, request);
+    CHECK(report.exit == Exit::failed);
+    CHECK_FALSE(report.ok());
+    CHECK(report.findings.front().id == "interface-down");
+    CHECK(kernel.dump() == before);
+    CHECK(prepare(request, Action::check, kernel, state.path()).exit == Exit::different);
+    const Report dry = prepare(request, Action::dry_run, kernel, state.path());
+    CHECK(format_text(dry, {Action::dry_run, false}, sys::Painter(false))
+              .starts_with("# interface-down on eth0: first do this yourself: ip link set eth0 up\n"));
 }
 
 TEST_CASE("a damaged state file stops the run before the first change and names the file") {
