@@ -86,8 +86,8 @@ private:
                     fix, true);
         }
         if (!owned)
-            add("vip-missing", Severity::error, subject, "this host does not own the VIP and drops packets for it",
-                prepare);
+            add("vip-missing", Severity::error, subject,
+                "this host does not own the VIP: it drops packets for it, or routes them back", prepare);
         else if (observed_.value(SettingName::link_up, kLoopback) == 0)
             add("vip-missing", Severity::error, subject,
                 "lo is down, so that no address on it counts: packets are dropped", fix_of(SettingName::link_up));
@@ -158,6 +158,22 @@ private:
 
 std::string_view to_string(Severity severity) {
     return severity == Severity::error ? "error" : "warning";
+}
+
+std::vector<Finding> judge_kept_vips(const std::set<wire::Ipv4Address>& vips,
+                                     const std::set<wire::Ipv4Address>& own_vips, const Inventory& inventory) {
+    std::vector<Finding> kept;
+    for (const netlink::Address& address : inventory.addresses) {
+        const wire::Ipv4Address vip = address.prefix.address;
+        const netlink::Link* link = inventory.link(address.link_index);
+        if (link == nullptr || !link->loopback || vip.is_loopback()) continue;
+        if (own_vips.contains(vip) || (!vips.empty() && !vips.contains(vip))) continue;
+        kept.push_back({"vip-kept", Severity::warning, wire::to_string(vip),
+                        fmt::format("{} is on {}, but there is no record that serverprep put it there",
+                                    wire::to_string(vip), link->name),
+                        fmt::format("ip address delete {} dev {}", wire::to_string(address.prefix), link->name), true});
+    }
+    return kept;
 }
 
 std::vector<Finding> judge(const Desired& desired, const Observed& observed, const std::vector<Step>& steps) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,5 +32,10 @@ struct Finding {
 std::string_view to_string(Severity severity);
 
 std::vector<Finding> judge(const Desired& desired, const Observed& observed, const std::vector<Step>& steps);
+
+// The VIPs of `vips` on lo that --remove leaves there, because it has no record of putting them there (`own_vips`).
+// Without any VIP, every address of lo beyond 127.0.0.0/8 may be one.
+std::vector<Finding> judge_kept_vips(const std::set<wire::Ipv4Address>& vips,
+                                     const std::set<wire::Ipv4Address>& own_vips, const Inventory& inventory);
 
 }  // namespace dsr::serverprep

@@ -56,7 +56,7 @@ std::string commands(const Report& report) {
     std::string text;
     for (const Finding& finding : report.findings)
         if (finding.needs_user)
-            text += fmt::format("# {} on {}: first do this yourself: {}\n", finding.id, finding.subject, finding.fix);
+            text += fmt::format("# {} on {}: left to you: {}\n", finding.id, finding.subject, finding.fix);
     for (const Step& step : report.steps) {
         if (step.status == StepStatus::kept)
             text += fmt::format("# {} was changed by somebody else since: left as it is\n", object(step));
@@ -80,6 +80,7 @@ std::string closing(const Report& report, const Deed& deed, const Painter& paint
     const auto changes = [](std::size_t number) { return fmt::format("{} change{}", number, number == 1 ? "" : "s"); };
     if (deed.remove) {
         if (deed.action == Action::check) return fmt::format("{} to undo\n", count == 0 ? "nothing" : changes(count));
+        if (count == 0 && !report.findings.empty()) return "nothing to undo that is on record\n";
         return count == 0 ? "nothing to undo\n" : fmt::format("undone for {}: {}\n", vips, changes(count));
     }
     if (report.ok())

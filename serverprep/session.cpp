@@ -136,6 +136,7 @@ Report unprepare(const Request& request, Action action, Kernel& kernel, const st
     }
     const std::set<wire::Ipv4Address> vips = vips_to_remove(request, desired, *state);
     report.vips.assign(vips.begin(), vips.end());
+    report.findings = judge_kept_vips(vips, state->own_vips, observed->inventory);
     Undo plan = undo(*state, vips, *observed);
     report.steps = std::move(plan.steps);
     if (action != Action::apply) {

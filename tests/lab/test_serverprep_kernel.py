@@ -293,6 +293,16 @@ def test_a_vip_on_an_interface_is_not_taken_away(host):
     assert host.dump() == before
 
 
+def test_remove_names_a_vip_on_lo_that_is_not_on_record(host):
+    host.ip(f"addr add {VIP}/32 dev lo")
+    for arguments in (["--vip", VIP], []):
+        outcome = host.serverprep("--remove", *arguments, "--json")
+        assert ids(outcome) == ["vip-kept"] and outcome.json["steps"] == []
+    assert f"ip address delete {VIP}/32 dev lo" in host.serverprep("--remove").stdout
+    host.run(*outcome.json["findings"][0]["fix"].split())
+    assert host.serverprep("--remove").stdout == "nothing to undo\n"
+
+
 def test_two_runs_at_once_prepare_two_vips_and_forget_neither(host):
     before = host.dump()
     runs = [subprocess.Popen(["ip", "netns", "exec", host.name, *host.command("--vip", vip)], stdout=subprocess.DEVNULL)

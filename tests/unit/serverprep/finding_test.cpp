@@ -75,6 +75,15 @@ TEST_CASE("each fault alone is named by its id and no other, with its fix") {
     }
 }
 
+TEST_CASE("a host without the VIP may drop its packets or route them on: the message says both") {
+    FakeKernel kernel;
+    prepare_all(kernel);
+    move_vip(kernel, 1, nullptr);
+    REQUIRE(findings(kernel).size() == 1);
+    CHECK(findings(kernel)[0].message ==
+          "this host does not own the VIP: it drops packets for it, or routes them back");
+}
+
 TEST_CASE("a strict filter is an error only if the default route leaves by another interface") {
     FakeKernel kernel;
     prepare_all(kernel);

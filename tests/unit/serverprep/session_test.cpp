@@ -193,6 +193,38 @@ TEST_CASE("--remove without VIPs undoes all there is, and once more is nothing")
     CHECK(again.steps.empty());
 }
 
+TEST_CASE("a VIP on lo that nobody recorded is not removed silently: it is named with the command") {
+    FakeKernel kernel;
+    kernel.address_list.push_back({1, prefix("203.0.113.10/32"), "lo:0", netlink::kScopeHost, 0});
+    const auto before = kernel.dump();
+    const StateDirectory state;
+    for (const Request& request : {kRequest, request_for({})}) {
+        const Report report = take_back(kernel, state, request);
+        CHECK(report.exit == Exit::ok);
+        CHECK(report.steps.empty());
+        REQUIRE(report.findings.size() == 1);  // not 127.0.0.1
+        CHECK(report.findings[0].id == "vip-kept");
+        CHECK(report.findings[0].severity == Severity::warning);
+        CHECK(report.findings[0].message ==
+              "203.0.113.10 is on lo, but there is no record that serverprep put it there");
+        CHECK(report.findings[0].fix == "ip address delete 203.0.113.10/32 dev lo");
+        const std::string text = format_text(report, {Action::apply, true}, sys::Painter(false));
+        CHECK(text.ends_with("\nnothing to undo that is on record\n"));
+    }
+    CHECK(take_back(kernel, state, request_for({ip("203.0.113.12")})).findings.empty());
+    CHECK(kernel.dump() == before);
+}
+
+TEST_CASE("what is on record is removed without a word about others' addresses on lo") {
+    FakeKernel kernel;
+    kernel.address_list.push_back({1, prefix("198.51.100.1/32"), "lo", netlink::kScopeGlobal, 0});
+    const StateDirectory state;
+    REQUIRE(run(kernel, state).ok());
+    const Report report = take_back(kernel, state, request_for({}));
+    CHECK(report.changed());
+    CHECK(report.findings.empty());
+}
+
 TEST_CASE("a VIP that is on an interface, or too wide on lo, is left for the user and nothing is changed") {
     FakeKernel kernel;
     const bool on_interface = GENERATE(true, false);
@@ -226,7 +258,7 @@ TEST_CASE("on an interface that is down nothing is changed, and the host is not 
     CHECK(prepare(request, Action::check, kernel, state.path()).exit == Exit::different);
     const Report dry = prepare(request, Action::dry_run, kernel, state.path());
     CHECK(format_text(dry, {Action::dry_run, false}, sys::Painter(false))
-              .starts_with("# interface-down on eth0: first do this yourself: ip link set eth0 up\n"));
+              .starts_with("# interface-down on eth0: left to you: ip link set eth0 up\n"));
 }
 
 TEST_CASE("a damaged state file stops the run before the first change and names the file") {
