@@ -17,11 +17,6 @@ struct Evidence {
     std::string text;
 };
 
-// A packet that no router touched still has the TTL its sender gave it; these are the values that hosts start with.
-bool is_initial_ttl(std::uint8_t ttl) {
-    return ttl == 32 || ttl == 64 || ttl == 128 || ttl == 255;
-}
-
 Evidence by_mac(const Case& c) {
     if (!c.segment.on_link()) return {Verdict::not_shown, "the VIP is behind a router, whose MAC hides the sender's"};
     const std::optional<wire::MacAddress> lb = c.segment.lb();
@@ -41,7 +36,7 @@ Evidence by_mac(const Case& c) {
             const bool from_lb = reply.from == *lb;
             if (from_lb) ++returned;
             if (from_lb && is_initial_ttl(reply.ttl)) ++own;
-            if (!from_lb && !c.segment.is_server(reply.from) && !is_initial_ttl(reply.ttl)) ++routed;
+            if (c.segment.crossed_router(reply)) ++routed;
         }
     }
     if (returned > 0)

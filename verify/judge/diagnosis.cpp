@@ -85,7 +85,9 @@ bool server_is_up(const KnockTrace& knock) {
 // The server is silent to everything for the VIP, also when asked without the load balancer.
 Diagnosis diagnose_silence(const Case& c, const KnockTrace& knock, Ipv4Address address, const std::string& where) {
     const std::string vip = wire::to_string(c.vip.vip);
-    const bool asked = !knock.direct.sent_to.empty();
+    // Its MAC may be known from the configuration or the counters and yet be of another segment, beyond a router.
+    const auto routed = [&](const Reply& reply) { return c.segment.crossed_router(reply); };
+    const bool asked = !knock.direct.sent_to.empty() && std::ranges::none_of(knock.own.replies, routed);
     if (knock.echo_reply)
         return {"firewall", fmt::format("owns {} (it answers ping) and drops {}", vip, c.subject), where,
                 remedy("firewall", c.vip.vip, address)};

@@ -15,6 +15,7 @@ struct Tally {
     std::size_t aimed_answered = 0;  // … by whomever
     std::size_t by_server = 0;       // answered flows whose reply came from the server's MAC, aimed or not
     std::uint64_t aimed_requests = 0;
+    bool hidden = false;  // replies that may be the server's crossed a router
 };
 
 Tally tally_of(const Case& c, std::size_t server) {
@@ -31,6 +32,8 @@ Tally tally_of(const Case& c, std::size_t server) {
                               return reply.kind != ReplyKind::reset && reply.from == *mac;
                           });
         if (flow.answered() && sent) ++tally.by_server;
+        const bool may_be_its = !c.seen.flows[i].server || c.seen.flows[i].server == server;
+        if (may_be_its && c.segment.crossed_router(flow)) tally.hidden = true;
     }
     return tally;
 }
@@ -56,7 +59,7 @@ Claim judge_server(const Case& c, std::size_t server) {
     Claim claim{.claim = "every-server-answers",
                 .subject = fmt::format("{} on {}", c.subject, wire::to_string(address))};
     const Tally tally = tally_of(c, server);
-    const bool sees_macs = c.segment.mac_of(address).has_value();
+    const bool sees_macs = c.segment.mac_of(address).has_value() && !tally.hidden;
     claim.where = c.segment.describe(address);
     claim.expected = tally.aimed > 0 ? fmt::format("{} answered by it", count_of(tally.aimed, tally.aimed))
                                      : std::string("at least 1 flow answered by it");
@@ -72,7 +75,7 @@ Claim judge_server(const Case& c, std::size_t server) {
         refute(claim, c, server);
         return claim;
     }
-    if (tally.by_server > 0) {
+    if (sees_macs && tally.by_server > 0) {
         claim.verdict = Verdict::proved;
         return claim;
     }

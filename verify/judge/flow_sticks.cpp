@@ -51,6 +51,10 @@ Claim judge_flow_sticks(const Case& c) {
     claim.expected = "one server answers all packets of a flow";
     claim.where = fmt::format("the client, {}", c.vip.path.interface);
     const bool tcp = c.seen.target.protocol == Protocol::tcp;
+    // Behind a router, on the way there or back, all senders have one MAC.
+    const bool sees_macs = c.segment.on_link() && std::ranges::none_of(c.trace.flows, [&](const FlowTrace& flow) {
+                               return c.segment.crossed_router(flow);
+                           });
     std::size_t stuck = 0;
     for (const FlowTrace& flow : c.trace.flows) {
         if (!flow.answered()) continue;
@@ -73,10 +77,10 @@ Claim judge_flow_sticks(const Case& c) {
     if (c.answered == 0) {
         claim.actual = "no reply to judge";
         claim.fix = "see answered";
-    } else if (!tcp && !c.segment.on_link() && rounds_stick(c)) {
+    } else if (!tcp && !sees_macs && rounds_stick(c)) {
         claim.verdict = Verdict::proved;
         claim.actual = "the load balancer forwarded each server's flows to that server alone";
-    } else if (!tcp && !c.segment.on_link()) {
+    } else if (!tcp && !sees_macs) {
         claim.actual =
             c.seen.rounds.empty()
                 ? "which server answers a datagram is not visible behind a router"
@@ -88,9 +92,8 @@ Claim judge_flow_sticks(const Case& c) {
         claim.fix = "run verify with a longer --timeout";
     } else {
         claim.verdict = Verdict::proved;
-        claim.actual = c.segment.on_link()
-                           ? fmt::format("one MAC address in each of {} answered flows", c.answered)
-                           : fmt::format("all {} answered flows are acknowledged beyond the SYN", c.answered);
+        claim.actual = sees_macs ? fmt::format("one MAC address in each of {} answered flows", c.answered)
+                                 : fmt::format("all {} answered flows are acknowledged beyond the SYN", c.answered);
     }
     return claim;
 }

@@ -18,6 +18,10 @@ std::set<wire::MacAddress> reply_sources(const VipTrace& trace) {
 
 }  // namespace
 
+bool is_initial_ttl(std::uint8_t ttl) {
+    return ttl == 32 || ttl == 64 || ttl == 128 || ttl == 255;
+}
+
 Segment::Segment(const VipObservation& observation, const VipTrace& trace) : on_link_(!observation.path.gateway) {
     if (!on_link_) return;
     const auto learn = [this](wire::Ipv4Address address, const std::optional<wire::MacAddress>& mac) {
@@ -58,6 +62,14 @@ bool Segment::diverted(const FlowTrace& flow) const {
     return on_link_ && std::ranges::any_of(flow.sent_to, [this](const wire::MacAddress& mac) {
                return is_server(mac) || (lb_ && mac != *lb_);
            });
+}
+
+bool Segment::crossed_router(const Reply& reply) const {
+    return on_link_ && reply.from != lb_ && !is_server(reply.from) && !is_initial_ttl(reply.ttl);
+}
+
+bool Segment::crossed_router(const FlowTrace& flow) const {
+    return std::ranges::any_of(flow.replies, [this](const Reply& reply) { return crossed_router(reply); });
 }
 
 std::string Segment::describe(const wire::MacAddress& mac) const {

@@ -1,6 +1,7 @@
 // Who is who on the client's segment: which MAC is the load balancer's, which are the servers'. Pure.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +12,9 @@
 #include "verify/observation.hpp"
 
 namespace dsr::verify {
+
+// A packet that no router touched still has the TTL its sender gave it; these are the values that hosts start with.
+bool is_initial_ttl(std::uint8_t ttl);
 
 class Segment {
 public:
@@ -25,6 +29,11 @@ public:
     [[nodiscard]] bool is_server(const wire::MacAddress& mac) const { return names_.contains(mac); }
     // Requests of this flow were addressed to a host that is not the load balancer.
     [[nodiscard]] bool diverted(const FlowTrace& flow) const;
+
+    // It comes from a host that is neither the load balancer nor a server, and its TTL was decremented: the MAC is a
+    // router's and hides the sender.
+    [[nodiscard]] bool crossed_router(const Reply& reply) const;
+    [[nodiscard]] bool crossed_router(const FlowTrace& flow) const;  // any reply of it
 
     // "server 10.0.0.11 (02:…)", "the load balancer (02:…)" or "02:…"
     [[nodiscard]] std::string describe(const wire::MacAddress& mac) const;

@@ -120,9 +120,18 @@ private:
 
     // Behind a router one datagram's answer looks like another's; the load balancer's counters can tell servers apart
     // if only one server's flows are sent at a time.
-    [[nodiscard]] bool needs_rounds(const TargetObservation& target) const {
-        return seen_.path.gateway && options_.lb_url && target.target.protocol == Protocol::udp &&
-               std::ranges::any_of(target.flows, [](const PlannedFlow& flow) { return flow.server.has_value(); });
+    Result<bool> needs_rounds(const TargetObservation& target) const {
+        const bool possible =
+            options_.lb_url && target.target.protocol == Protocol::udp &&
+            std::ranges::any_of(target.flows, [](const PlannedFlow& flow) { return flow.server.has_value(); });
+        if (!possible || seen_.path.gateway) return possible;
+        std::vector<wire::Ipv4Address> servers;
+        for (const Server& server : target.target.servers)
+            servers.push_back(server.address);
+        // Servers of another segment reply through a router, also to a client on the VIP's segment.
+        const auto here = on_segment(seen_.path, servers);
+        if (!here) return std::unexpected(here.error());
+        return here->size() < servers.size();
     }
 
     Result<void> send_rounds(TargetObservation& target, Sockets& sockets) {
@@ -181,8 +190,10 @@ private:
         target.flows = *std::move(flows);
         if (options_.lb_url)
             if (auto read = read_counters(target.before.emplace()); !read) return read;
-        if (auto sent = needs_rounds(target) ? send_rounds(target, sockets)
-                                             : send(target, sockets, [](const PlannedFlow&) { return true; });
+        const auto by_rounds = needs_rounds(target);
+        if (!by_rounds) return std::unexpected(by_rounds.error());
+        if (auto sent = *by_rounds ? send_rounds(target, sockets)
+                                   : send(target, sockets, [](const PlannedFlow&) { return true; });
             !sent)
             return sent;
         if (auto waited = pause(); !waited) return waited;

@@ -132,6 +132,20 @@ TEST_CASE("behind a router silence for the VIP beside a live server has several 
     CHECK_THAT(claim.fix, Catch::Contains("serverprep --check"));
 }
 
+TEST_CASE("a second look at a server whose replies cross a router did not reach it directly") {
+    Scene scene;
+    scene.healthy_arp();
+    for (std::size_t i = 0; i < 4; ++i) {
+        scene.request(scene.flow(i), kLbMac);
+        if (i < 2) scene.reply(scene.flow(i), kStranger, 63);
+    }
+    scene.reply(scene.knock(1, kMac2).own, kStranger, 63);
+    const Claim claim = scene.claim("every-server-answers", "10.0.0.12");
+    CHECK(claim.verdict == Verdict::refuted);
+    CHECK_FALSE(claim.finding.has_value());
+    CHECK_THAT(claim.fix, Catch::Contains("serverprep --check"));
+}
+
 TEST_CASE("when all is silent the counters tell what became of the requests") {
     const auto finding = [](const std::function<void(Scene&)>& arrange) {
         Scene scene;

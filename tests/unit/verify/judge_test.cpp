@@ -192,6 +192,30 @@ TEST_CASE("behind a router the counters say which server answered") {
     CHECK(scene.claim("every-server-answers", "10.0.0.12").verdict == Verdict::not_shown);
 }
 
+TEST_CASE("replies that crossed a router to a client on the VIP's segment are judged by the counters") {
+    for (const bool aimed : {true, false}) {
+        for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
+            Scene scene(protocol);
+            scene.healthy_arp();
+            for (std::size_t i = 0; i < 4; ++i) {
+                scene.request(scene.flow(i), kLbMac);
+                scene.reply(scene.flow(i), kStranger, 63);
+                if (!aimed) scene.target().flows[i].server.reset();
+            }
+            for (const char* server : {"10.0.0.11", "10.0.0.12"})
+                CHECK(scene.claim("every-server-answers", server).verdict == Verdict::not_shown);
+            CHECK(scene.claim("flow-sticks").verdict ==
+                  (protocol == Protocol::tcp ? Verdict::proved : Verdict::not_shown));
+            scene.counters(8, {4, 4}, 0);
+            for (const char* server : {"10.0.0.11", "10.0.0.12"})
+                CHECK(scene.claim("every-server-answers", server).verdict == Verdict::proved);
+            CHECK(scene.claim("bypasses-lb").verdict == Verdict::proved);
+            scene.counters(8, {8, 0}, 0);
+            CHECK(scene.claim("every-server-answers", "10.0.0.12").verdict == Verdict::not_shown);
+        }
+    }
+}
+
 TEST_CASE("flow-sticks is refuted when two MACs answer one flow") {
     Scene scene;
     scene.healthy_arp();
