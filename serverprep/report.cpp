@@ -79,8 +79,8 @@ std::string closing(const Report& report, const Deed& deed, const Painter& paint
     const std::string vips = vips_text(report);
     const auto changes = [](std::size_t number) { return fmt::format("{} change{}", number, number == 1 ? "" : "s"); };
     if (deed.remove) {
-        if (deed.action == Action::check) return fmt::format("{} to undo\n", count == 0 ? "nothing" : changes(count));
         if (count == 0 && !report.findings.empty()) return "nothing to undo that is on record\n";
+        if (deed.action == Action::check) return fmt::format("{} to undo\n", count == 0 ? "nothing" : changes(count));
         return count == 0 ? "nothing to undo\n" : fmt::format("undone for {}: {}\n", vips, changes(count));
     }
     if (report.ok())

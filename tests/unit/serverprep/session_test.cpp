@@ -208,8 +208,10 @@ TEST_CASE("a VIP on lo that nobody recorded is not removed silently: it is named
         CHECK(report.findings[0].message ==
               "203.0.113.10 is on lo, but there is no record that serverprep put it there");
         CHECK(report.findings[0].fix == "ip address delete 203.0.113.10/32 dev lo");
-        const std::string text = format_text(report, {Action::apply, true}, sys::Painter(false));
-        CHECK(text.ends_with("\nnothing to undo that is on record\n"));
+        for (const Action action : {Action::apply, Action::check}) {
+            const std::string text = format_text(report, {action, true}, sys::Painter(false));
+            CHECK(text.ends_with("\nnothing to undo that is on record\n"));
+        }
     }
     CHECK(take_back(kernel, state, request_for({ip("203.0.113.12")})).findings.empty());
     CHECK(kernel.dump() == before);
@@ -253,6 +255,7 @@ TEST_CASE("on an interface that is down nothing is changed, and the host is not 
     const Report report = run(kernel, state, request);
     CHECK(report.exit == Exit::failed);
     CHECK_FALSE(report.ok());
+    REQUIRE_FALSE(report.findings.empty());
     CHECK(report.findings.front().id == "interface-down");
     CHECK(kernel.dump() == before);
     CHECK(prepare(request, Action::check, kernel, state.path()).exit == Exit::different);
