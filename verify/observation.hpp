@@ -40,6 +40,7 @@ struct Knock {
         0;                // ICMP echo requests with it: sequence kKnockVip to the VIP, kKnockElsewhere to kElsewhere
     wire::FlowKey own{};  // an ordinary connection or datagram to the server's own address and the same port
 };
+inline constexpr std::uint16_t kFirstEchoId = 0x6473;
 inline constexpr std::uint16_t kKnockVip = 1;
 inline constexpr std::uint16_t kKnockElsewhere = 2;
 // TEST-NET-1 (RFC 5737): belongs to nobody, so that only a host that forwards packets has anything to say about it.
@@ -62,6 +63,9 @@ struct TargetObservation {
 };
 
 struct VipObservation {
+    // An echo id that no knock so far has, of whichever target: all knocks' answers share one capture.
+    [[nodiscard]] std::uint16_t free_echo_id() const;
+
     wire::Ipv4Address vip{};
     Path path{};
     bool arp_audited = false;  // ARP requests for the VIP were sent and answers waited for
@@ -69,6 +73,13 @@ struct VipObservation {
     std::vector<Frame>
         frames{};  // sent and received on path.interface, from before the first probe until after the last
 };
+
+inline std::uint16_t VipObservation::free_echo_id() const {
+    std::size_t knocks = 0;
+    for (const TargetObservation& target : targets)
+        knocks += target.knocks.size();
+    return static_cast<std::uint16_t>(kFirstEchoId + knocks);
+}
 
 struct Observation {
     std::vector<VipObservation> vips{};

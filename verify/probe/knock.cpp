@@ -103,8 +103,10 @@ Result<void> knock_directly(const Path& path, const MacAddress& mac, const Knock
 
 }  // namespace
 
-Result<void> knock(const Path& path, const Segment& segment, const std::vector<std::size_t>& servers,
-                   std::chrono::milliseconds timeout, TargetObservation& seen, Recorder& recorder) {
+Result<void> knock(VipObservation& vip, std::size_t target, const Segment& segment,
+                   const std::vector<std::size_t>& servers, std::chrono::milliseconds timeout, Recorder& recorder) {
+    const Path& path = vip.path;
+    TargetObservation& seen = vip.targets[target];
     const auto protocol = static_cast<std::uint8_t>(seen.target.protocol);
     std::uint16_t next_port = kLastProbePort;
     for (const std::size_t server : servers) {
@@ -117,7 +119,7 @@ Result<void> knock(const Path& path, const Segment& segment, const std::vector<s
         made.server = server;
         made.direct = {path.client, seen.target.vip, direct->number, seen.target.port, protocol};
         made.own = {path.client, address, own->number, seen.target.port, protocol};
-        made.echo_id = direct->number;
+        made.echo_id = vip.free_echo_id();
         std::vector<Conversation> conversations;
         conversations.push_back({made.own, std::move(own->socket), false});
         if (auto held = converse(std::move(conversations), timeout, recorder); !held)

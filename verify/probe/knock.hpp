@@ -13,9 +13,9 @@
 
 namespace dsr::verify {
 
-// Looks at these servers of seen.target one after another, and adds a Knock for each to seen.knocks. Servers whose MAC
-// the segment does not know are only asked at their own address. Takes up to 2 x `timeout` for each.
-Result<void> knock(const Path& path, const Segment& segment, const std::vector<std::size_t>& servers,
-                   std::chrono::milliseconds timeout, TargetObservation& seen, Recorder& recorder);
+// Looks at these servers of this target of the VIP one after another, and adds a Knock for each to its knocks. Servers
+// whose MAC the segment does not know are only asked at their own address. Takes up to 2 x `timeout` for each.
+Result<void> knock(VipObservation& vip, std::size_t target, const Segment& segment,
+                   const std::vector<std::size_t>& servers, std::chrono::milliseconds timeout, Recorder& recorder);
 
 }  // namespace dsr::verify

@@ -215,7 +215,8 @@ private:
         }
         if (suspects.empty()) return {};
         options_.progress(fmt::format("{} of the servers gave no answer, asking directly", suspects.size()));
-        return knock(seen_.path, segment, suspects, std::min(options_.timeout, milliseconds{1000}), target, recorder_);
+        return knock(seen_, index_of(target), segment, suspects, std::min(options_.timeout, milliseconds{1000}),
+                     recorder_);
     }
 
     // The counters may lag behind the packets: waits until they show what was answered, or kCountLag.

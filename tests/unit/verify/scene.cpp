@@ -116,7 +116,7 @@ const Knock& Scene::knock(std::size_t server, const MacAddress& mac) {
     const wire::Ipv4Address address = target().target.servers[server].address;
     target().knocks.push_back({.server = server,
                                .direct = {kClient, kVip, port, 80, protocol},
-                               .echo_id = port,
+                               .echo_id = vip.free_echo_id(),
                                .own = {kClient, address, static_cast<std::uint16_t>(port + 1), 80, protocol}});
     const Knock& made = target().knocks.back();
     request(made.direct, mac);

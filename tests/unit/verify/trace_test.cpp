@@ -81,6 +81,22 @@ TEST_CASE("a second look's pings are told apart by sequence and its identifier")
     CHECK(trace.direct.sent_to == std::set{kMac2});
 }
 
+TEST_CASE("one server's second looks for two services do not share their pings") {
+    Scene scene;
+    scene.vip.targets.push_back(scene.vip.targets[0]);
+    const Knock first = scene.knock(1, kMac2);
+    Knock second = first;
+    second.echo_id = scene.vip.free_echo_id();
+    scene.vip.targets[1].knocks.push_back(second);
+    scene.echo_reply(second, kMac2);
+    scene.echo_error(second, kKnockElsewhere, kMac2, kServer2, wire::kIcmpTimeExceeded);
+    const VipTrace trace = trace_of(scene.vip);
+    CHECK_FALSE(trace.targets[0].knocks[0].echo_reply.has_value());
+    CHECK(trace.targets[0].knocks[0].elsewhere_errors.empty());
+    CHECK(trace.targets[1].knocks[0].echo_reply == kMac2);
+    CHECK(trace.targets[1].knocks[0].elsewhere_errors.size() == 1);
+}
+
 TEST_CASE("ARP replies for other addresses teach neighbours") {
     Scene scene;
     scene.arp_reply(kMac1, kServer1);
