@@ -28,7 +28,7 @@ bool sticks(const FlowTrace& flow, bool tcp) {
 
 // Every server had a round, in which all requests went to it and none to another one.
 bool rounds_stick(const Case& c) {
-    if (c.seen.rounds.size() != c.seen.target.servers.size()) return false;
+    if (c.seen.rounds.empty() || c.seen.rounds.size() != c.seen.target.servers.size()) return false;
     return std::ranges::all_of(c.seen.rounds, [&](const Round& round) {
         const auto delta = delta_of(round.before, round.after, c.seen.target);
         std::uint64_t sent = 0;

@@ -253,6 +253,14 @@ TEST_CASE("behind a router a TCP flow sticks by its acknowledgments and a UDP fl
     CHECK(udp.claim("flow-sticks").verdict == Verdict::not_shown);
 }
 
+TEST_CASE("behind a router a UDP flow of unknown servers is not shown to stick") {
+    Scene scene(Protocol::udp);
+    scene.forget_servers();
+    scene.route();
+    scene.converse();
+    CHECK(scene.claim("flow-sticks").verdict == Verdict::not_shown);
+}
+
 TEST_CASE("only-lb-answers-arp is refuted by a second answer, wherever it comes from") {
     for (const wire::MacAddress& second : {kMac2, kStranger}) {
         Scene scene;
