@@ -35,6 +35,7 @@ struct ServerEvidence {
     std::vector<const FlowTrace*> flows;  // the ring aims them at the server
     const KnockTrace* knock = nullptr;
     std::vector<IcmpError> errors;  // from the server, about packets to the VIP
+    bool strays = false;            // it answers, from another address than the VIP
 };
 
 ServerEvidence evidence_of(const Case& c, std::size_t server) {
@@ -48,6 +49,9 @@ ServerEvidence evidence_of(const Case& c, std::size_t server) {
         const FlowTrace& flow = c.trace.flows[i];
         const bool aimed = c.seen.flows[i].server == server;
         if (aimed) evidence.flows.push_back(&flow);
+        evidence.strays = evidence.strays || std::ranges::any_of(flow.strays, [&](const Reply& reply) {
+                              return aimed || reply.source == address || (mac && reply.from == *mac);
+                          });
         // Who owns the VIP reports in its name: then only the ring, or the MAC, says which server it was.
         std::ranges::copy_if(flow.errors, std::back_inserter(evidence.errors), [&](const IcmpError& error) {
             return from_server(error) || (aimed && error.source == c.vip.vip);
@@ -56,6 +60,7 @@ ServerEvidence evidence_of(const Case& c, std::size_t server) {
     for (std::size_t i = 0; i < c.seen.knocks.size(); ++i) {
         if (c.seen.knocks[i].server != server) continue;
         evidence.knock = &c.trace.knocks[i];
+        evidence.strays = evidence.strays || !evidence.knock->direct.strays.empty();
         for (const auto* errors : {&evidence.knock->direct.errors, &evidence.knock->echo_errors})
             std::ranges::copy_if(*errors, std::back_inserter(evidence.errors), from_server);
     }
@@ -80,6 +85,12 @@ bool refuses(const ServerEvidence& evidence, Protocol protocol) {
 
 bool server_is_up(const KnockTrace& knock) {
     return !knock.own.replies.empty() || !knock.own.errors.empty();
+}
+
+// No row of the fault matrix: the service works, and answers in the wrong name.
+Diagnosis strayed(std::string where) {
+    return {std::nullopt, "replies come from another address than the VIP: see source-is-vip", std::move(where),
+            "see source-is-vip"};
 }
 
 // The server is silent to everything for the VIP, also when asked without the load balancer.
@@ -149,6 +160,7 @@ Diagnosis diagnose_server(const Case& c, std::size_t server) {
     const auto finding = [&](const char* id, std::string actual) {
         return Diagnosis{id, std::move(actual), where, remedy(id, c.vip.vip, address)};
     };
+    if (evidence.strays) return strayed(where);
     const Protocol protocol = c.seen.target.protocol;
     if (returns_through_lb(c, evidence))
         return finding("return-via-lb", "what the server sends to the client arrives from the load balancer's MAC");
@@ -204,8 +216,7 @@ Diagnosis diagnose_unattributed(const Case& c) {
                 remedy("no-listener", c.vip.vip)};
     }
     if (std::ranges::any_of(c.trace.flows, [](const FlowTrace& flow) { return !flow.strays.empty(); }))
-        return {std::nullopt, "replies come from another address than the VIP", "see source-is-vip",
-                "see source-is-vip"};
+        return strayed("a server of the service");
     return {std::nullopt,
             fmt::format("{} unanswered", count_of(c.trace.flows.size() - c.answered, c.trace.flows.size())),
             "a server of the service, or the load balancer",

@@ -146,6 +146,24 @@ TEST_CASE("a second look at a server whose replies cross a router did not reach 
     CHECK_THAT(claim.fix, Catch::Contains("serverprep --check"));
 }
 
+TEST_CASE("a server that answers from its own address is not called a packet filter") {
+    for (const bool all_silent : {false, true}) {
+        Scene scene(Protocol::udp);
+        scene.healthy_arp();
+        scene.converse([&](std::size_t flow) { return flow < 2 && !all_silent ? kMac1 : kNobody; });
+        scene.reply_from(scene.flow(2), kMac2, kServer2);
+        const Knock knock = scene.knock(1, kMac2);
+        scene.echo_reply(knock, kMac2);  // it owns the VIP, and its datagrams do not come from there
+        scene.reply(knock.own, kMac2);
+        const Claim server = scene.claim("every-server-answers", "10.0.0.12");
+        CHECK(server.verdict == Verdict::refuted);
+        CHECK_FALSE(server.finding.has_value());
+        CHECK_THAT(server.actual, Catch::Contains("see source-is-vip"));
+        if (!all_silent) CHECK_FALSE(scene.claim("answered").finding.has_value());
+        if (!all_silent) CHECK_THAT(scene.claim("answered").actual, Catch::Contains("see source-is-vip"));
+    }
+}
+
 TEST_CASE("when all is silent the counters tell what became of the requests") {
     const auto finding = [](const std::function<void(Scene&)>& arrange) {
         Scene scene;
