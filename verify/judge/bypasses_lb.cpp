@@ -100,7 +100,7 @@ Claim judge_bypasses_lb(const Case& c) {
     }
     if (claim.verdict == Verdict::refuted) {
         claim.finding = "return-via-lb";
-        claim.fix = remedy("return-via-lb", c.vip.vip);
+        claim.fix = remedy(lb_answers_itself(c) ? kVipOnLb : std::string_view("return-via-lb"), c.vip.vip);
     } else if (claim.verdict == Verdict::not_shown) {
         claim.fix = c.answered == 0 ? "see answered" : "run verify with --lb URL of the load balancer";
     }

@@ -93,6 +93,17 @@ Diagnosis strayed(std::string where) {
             "see source-is-vip"};
 }
 
+// The load balancer sends to the MAC that its configuration gives; the address is elsewhere.
+std::optional<Diagnosis> diagnose_static_mac(const Case& c, const Server& server, const std::string& where) {
+    const auto heard = c.vip_trace.neighbors.find(server.address);
+    if (!server.mac || heard == c.vip_trace.neighbors.end() || heard->second == *server.mac) return std::nullopt;
+    const std::string address = wire::to_string(server.address);
+    return Diagnosis{std::nullopt,
+                     fmt::format("the configuration gives {} the MAC {}, ARP says {}", address,
+                                 wire::to_string(*server.mac), wire::to_string(heard->second)),
+                     where, fmt::format("in the configuration correct 'mac' of {}, or leave it out", address)};
+}
+
 // The server is silent to everything for the VIP, also when asked without the load balancer.
 Diagnosis diagnose_silence(const Case& c, const KnockTrace& knock, Ipv4Address address, const std::string& where) {
     const std::string vip = wire::to_string(c.vip.vip);
@@ -126,8 +137,22 @@ Diagnosis diagnose_silence(const Case& c, const KnockTrace& knock, Ipv4Address a
 
 }  // namespace
 
+bool lb_answers_itself(const Case& c) {
+    bool any = false;
+    for (const FlowTrace& flow : c.trace.flows)
+        for (const Reply& reply : flow.replies) {
+            if (c.segment.lb() != reply.from) continue;
+            if (!is_initial_ttl(reply.ttl)) return false;
+            any = true;
+        }
+    return any;
+}
+
 std::optional<Diagnosis> diagnose_path(const Case& c) {
     const std::string vip = wire::to_string(c.vip.vip);
+    if (lb_answers_itself(c))
+        return Diagnosis{"return-via-lb", fmt::format("the load balancer's own host answers for {}", vip),
+                         c.segment.describe(*c.segment.lb()), remedy(kVipOnLb, c.vip.vip)};
     if (c.counters && c.counters->returns > 0)
         return Diagnosis{
             "return-via-lb",
@@ -161,6 +186,7 @@ Diagnosis diagnose_server(const Case& c, std::size_t server) {
         return Diagnosis{id, std::move(actual), where, remedy(id, c.vip.vip, address)};
     };
     if (evidence.strays) return strayed(where);
+    if (auto mismatch = diagnose_static_mac(c, c.seen.target.servers[server], where)) return *std::move(mismatch);
     const Protocol protocol = c.seen.target.protocol;
     if (returns_through_lb(c, evidence))
         return finding("return-via-lb", "what the server sends to the client arrives from the load balancer's MAC");

@@ -17,6 +17,9 @@ struct Diagnosis {
     std::string fix;
 };
 
+// The load balancer's host answers requests itself: replies have its MAC and a TTL that nobody decremented.
+bool lb_answers_itself(const Case& c);
+
 // A cause outside the servers, which explains every silence: the load balancer is not reached, does not forward, or
 // gets the replies. Nothing when the evidence shows none of these.
 std::optional<Diagnosis> diagnose_path(const Case& c);

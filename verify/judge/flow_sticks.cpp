@@ -67,9 +67,7 @@ Claim judge_flow_sticks(const Case& c) {
             claim.actual = fmt::format("the flow from port {} is answered by {}", flow.flow.source_port,
                                        fmt::join(names, " and "));
             claim.where = "the load balancer";
-            claim.fix =
-                "on the load balancer see: lb show flows, lb show servers; is more than one lb active with a "
-                "different configuration?";
+            claim.fix = "is more than one lb active for this VIP, with a different configuration? Stop all but one";
             return claim;
         }
         if (sticks(flow, tcp)) ++stuck;

@@ -26,7 +26,13 @@ std::string remedy(std::string_view finding, wire::Ipv4Address vip, std::optiona
             "start lb, or route {} to it: it is to answer ARP for {} on this segment, or be the router's "
             "next hop",
             ip, ip);
-    if (finding == "not-forwarded") return "on the load balancer see: lb show servers, lb show counters";
+    if (finding == "not-forwarded")
+        return "on the load balancer see lb's log and its counters, and run: lb check CONFIG";
+    if (finding == kVipOnLb)
+        return fmt::format(
+            "on the load balancer: ip address delete {} dev DEV (DEV: ip address show to {}); or stop the "
+            "proxy that answers there",
+            ip, ip);
     if (finding == "duplicate-arp")
         return fmt::format("{} run: serverprep --vip {} if it is a server of the pool, else take {} away from it",
                            server ? host : std::string("on that host"), ip, ip);

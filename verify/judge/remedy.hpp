@@ -9,6 +9,9 @@
 
 namespace dsr::verify {
 
+// The load balancer's own host answers for the VIP. No row of the matrix: its finding is return-via-lb.
+inline constexpr std::string_view kVipOnLb = "vip-on-lb";
+
 // One sentence with the command to run and on which host.
 std::string remedy(std::string_view finding, wire::Ipv4Address vip, std::optional<wire::Ipv4Address> server = {});
 

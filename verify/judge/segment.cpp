@@ -31,7 +31,8 @@ Segment::Segment(const VipObservation& observation, const VipTrace& trace) : on_
         for (const Server& server : seen.target.servers)
             learn(server.address, server.mac);
     for (const TargetObservation& seen : observation.targets) {
-        const ServiceCounters* service = seen.after ? find_service(*seen.after, seen.target) : nullptr;
+        const auto& counters = seen.after ? seen.after : seen.before;
+        const ServiceCounters* service = counters ? find_service(*counters, seen.target) : nullptr;
         if (service == nullptr) continue;
         for (const ServerCounters& server : service->servers)
             learn(server.address, server.mac);

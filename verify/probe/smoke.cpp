@@ -47,12 +47,9 @@ bool speaks_http(const SmokeOptions& options, const Target& target) {
 void learn_servers(Target& target, const LbCounters& counters) {
     const ServiceCounters* service = find_service(counters, target);
     if (service == nullptr) return;
-    if (target.servers.empty())
-        for (const ServerCounters& server : service->servers)
-            target.servers.push_back({server.address, 1, {}});
-    for (Server& server : target.servers)
-        for (const ServerCounters& counted : service->servers)
-            if (counted.address == server.address && !server.mac) server.mac = counted.mac;
+    if (!target.servers.empty()) return;
+    for (const ServerCounters& server : service->servers)
+        target.servers.push_back({server.address, 1, {}});
 }
 
 std::string filter_for(const Path& path, wire::Ipv4Address vip) {

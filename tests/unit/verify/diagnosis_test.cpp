@@ -164,6 +164,50 @@ TEST_CASE("a server that answers from its own address is not called a packet fil
     }
 }
 
+TEST_CASE("a static MAC that is not the server's is named, and nothing else is") {
+    Scene scene = half_silent();
+    scene.target().target.servers[1].mac = kStranger;
+    scene.arp_reply(kMac2, kServer2);
+    scene.reply(scene.knock(1, kStranger).own, kMac2);
+    check_finding(scene, std::nullopt);
+    const Claim claim = scene.claim("every-server-answers", "10.0.0.12");
+    CHECK_THAT(claim.actual, Catch::Contains("the configuration gives 10.0.0.12 the MAC 02:00:00:00:00:99, ARP says "
+                                             "02:00:00:00:00:12"));
+    CHECK_THAT(claim.fix, Catch::Contains("correct 'mac'"));
+}
+
+TEST_CASE("MAC addresses that the counters tell are known from their first reading on") {
+    Scene scene = half_silent();
+    for (Server& server : scene.target().target.servers)
+        server.mac.reset();
+    scene.counters(8, {4, 4}, 0);
+    scene.target().after.reset();
+    const Segment segment(scene.vip, trace_of(scene.vip));
+    CHECK(segment.mac_of(kServer2) == kMac2);
+}
+
+TEST_CASE("a VIP on the load balancer's own host is to be taken off there") {
+    Scene scene;
+    scene.healthy_arp();
+    scene.converse([](std::size_t) { return kLbMac; });
+    scene.knock(1, kMac2);
+    for (const Claim& claim : {scene.claim("bypasses-lb"), scene.claim("every-server-answers", "10.0.0.12")}) {
+        CHECK(claim.verdict == Verdict::refuted);
+        CHECK(claim.finding == "return-via-lb");
+        CHECK_THAT(claim.fix, Catch::Contains("on the load balancer: ip address delete 203.0.113.10 dev"));
+    }
+}
+
+TEST_CASE("replies that the load balancer's host forwards are the route's fault") {
+    Scene scene;
+    scene.healthy_arp();
+    for (std::size_t i = 0; i < 4; ++i) {
+        scene.request(scene.flow(i), kLbMac);
+        scene.reply(scene.flow(i), kLbMac, 63);
+    }
+    CHECK_THAT(scene.claim("bypasses-lb").fix, Catch::Contains("route to the client"));
+}
+
 TEST_CASE("when all is silent the counters tell what became of the requests") {
     const auto finding = [](const std::function<void(Scene&)>& arrange) {
         Scene scene;
