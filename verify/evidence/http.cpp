@@ -45,8 +45,13 @@ Result<std::string> http_get(const std::string& base, const std::string& path, s
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &append);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     if (const CURLcode code = curl_easy_perform(curl); code != CURLE_OK)
-        return fail(fmt::format("the load balancer at '{}' cannot be asked: {}", base,
-                                words[0] != '\0' ? words : curl_easy_strerror(code)));
+        return fail(fmt::format(
+            "the load balancer at '{}' cannot be asked: {}; {}", base,
+            words[0] != '\0' ? words : curl_easy_strerror(code),
+            is_unix ? fmt::format("is lb running, with '{}' as its 'control_socket', and may this user open it?",
+                                  base.substr(std::string_view("unix:").size()))
+                    : std::string("is lb running, and does its 'http' listen on that address? (the default is "
+                                  "127.0.0.1:9420, its own host only)")));
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200) return fail(fmt::format("the load balancer at '{}' answers HTTP status {}", base, status));

@@ -131,8 +131,16 @@ Diagnosis diagnose_silence(const Case& c, const KnockTrace& knock, Ipv4Address a
                             wire::to_string(address), vip),
                 where, remedy("vip-missing", c.vip.vip, address)};
     return {
-        std::nullopt, "does not answer at its own address either: it is down, or unreachable from here", where,
+        std::nullopt,
+        "does not answer at its own address either: down, filtered, or its replies to this client get lost", where,
         fmt::format("bring the server up and check that {} can be reached from the client", wire::to_string(address))};
+}
+
+// Every server was looked at again and is up, and none said anything about the VIP: the common cause comes first.
+bool servers_answer_elsewhere(const Case& c) {
+    const auto heard = [](const FlowTrace& flow) { return !flow.replies.empty() || !flow.strays.empty(); };
+    return c.trace.knocks.size() > 1 && c.trace.knocks.size() == c.seen.target.servers.size() &&
+           std::ranges::all_of(c.trace.knocks, server_is_up) && std::ranges::none_of(c.trace.flows, heard);
 }
 
 }  // namespace
@@ -162,6 +170,10 @@ std::optional<Diagnosis> diagnose_path(const Case& c) {
     if (c.segment.on_link() && c.vip.arp_audited && c.vip_trace.arp_answers.empty())
         return Diagnosis{"lb-not-reached", fmt::format("nobody answers ARP for {}", vip), "the load balancer",
                          remedy("lb-not-reached", c.vip.vip)};
+    if (!c.counters && !c.segment.on_link() && servers_answer_elsewhere(c))
+        return Diagnosis{"lb-not-reached",
+                         fmt::format("no server answers for {} and each one answers at its own address", vip),
+                         "the load balancer, or the route to it", remedy("lb-not-reached", c.vip.vip)};
     if (!c.counters) return std::nullopt;
     if (c.counters->received < c.requests)
         return Diagnosis{"lb-not-reached",

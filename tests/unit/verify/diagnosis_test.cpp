@@ -114,6 +114,8 @@ TEST_CASE("a server that is silent everywhere gets no name from the matrix") {
     Scene scene = half_silent();
     scene.knock(1, kMac2);
     check_finding(scene, std::nullopt);
+    CHECK_THAT(scene.claim("answered").actual,
+               Catch::EndsWith("down, filtered, or its replies to this client get lost"));
 }
 
 TEST_CASE("a server that nobody looked at again gets no name either") {
@@ -206,6 +208,24 @@ TEST_CASE("replies that the load balancer's host forwards are the route's fault"
         scene.reply(scene.flow(i), kLbMac, 63);
     }
     CHECK_THAT(scene.claim("bypasses-lb").fix, Catch::Contains("route to the client"));
+}
+
+TEST_CASE("behind a router servers that are all silent for the VIP alone point at the load balancer") {
+    Scene scene;
+    scene.route();
+    scene.converse([](std::size_t) { return kNobody; });
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto port = static_cast<std::uint16_t>(32001 + i);
+        const wire::Ipv4Address server = i == 0 ? kServer1 : kServer2;
+        scene.target().knocks.push_back({.server = i, .direct = {}, .own = {kClient, server, port, 80, 6}});
+        scene.reply(scene.target().knocks[i].own, kStranger, 63);
+    }
+    for (const Claim& claim : {scene.claim("answered"), scene.claim("every-server-answers", "10.0.0.12")}) {
+        CHECK(claim.finding == "lb-not-reached");
+        CHECK(claim.where == "the load balancer, or the route to it");
+    }
+    scene.counters(8, {4, 4}, 0);  // the load balancer is there, and forwards
+    CHECK_FALSE(scene.claim("answered").finding.has_value());
 }
 
 TEST_CASE("when all is silent the counters tell what became of the requests") {
