@@ -1,10 +1,15 @@
 """Fixtures of the system tests. A lab lives for one test file: its tests leave it as they found it."""
 
+import signal
+
 import pytest
 
 from lab import Lab, flat, routed, two_interface
 from lab.programs import LoadBalancer, prepare_servers
 from lab.services import Nginx, UdpEcho
+
+# A shell that starts the tests in the background has SIGINT ignored, and the programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _with_services(topology):
