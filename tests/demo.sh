@@ -19,7 +19,7 @@ log=$build/build.log
 quietly() {
     local begin=$SECONDS title=$1
     shift
-    printf '  %-42s' "$title"
+    printf '  %-46s' "$title"
     if "$@" >>"$log" 2>&1 </dev/null; then
         printf 'done, %d s\n' $((SECONDS - begin))
     else
