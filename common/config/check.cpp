@@ -119,7 +119,7 @@ void check_pools(Draft& draft) {
 }
 
 // Addresses that are a host's own, and where they are written.
-using Owners = std::unordered_map<Ipv4Address, std::string>;
+using Owners = std::map<Ipv4Address, std::string>;
 
 Owners interface_owners(const Draft& draft) {
     Owners owners;
@@ -153,6 +153,21 @@ void check_not_an_interface(Draft& draft, const Owners& interfaces, Ipv4Address 
                          quoted(to_string(address)) + " is the load balancer's own address at " + owner->second);
 }
 
+// `taken`: every address that the file names. One of them is enough to report.
+void check_outer_sources(Draft& draft, const Owners& taken) {
+    for (std::size_t i = 0; i < draft.config.network_profiles.size(); ++i) {
+        const std::string path = element("network_profiles", i) + ".dsr_profile.outer_source";
+        const auto& prefix = draft.config.network_profiles[i].outer_source;
+        const auto place = draft.place(path);
+        if (!place || !prefix) continue;
+        const auto first = taken.lower_bound(prefix->network());
+        if (first != taken.end() && prefix->contains(first->first))
+            draft.report.add(*place, path,
+                             quoted(to_string(*prefix)) + " contains " + to_string(first->first) + " at " +
+                                 first->second + ": an outer source is made up, so that it must be nobody's address");
+    }
+}
+
 void check_addresses(Draft& draft) {
     Owners owners = interface_owners(draft);
     const Config& config = draft.config;
@@ -171,37 +186,65 @@ void check_addresses(Draft& draft) {
                              quoted(to_string(config.virtual_services[i].vip)) + " is a host's own address at " +
                                  owner->second + ": a VIP belongs to no single host");
     }
+
+    for (std::size_t i = 0; i < config.virtual_services.size(); ++i)
+        if (const std::string path = service_path(i) + ".vip"; draft.place(path))
+            owners.try_emplace(config.virtual_services[i].vip, path);
+    check_outer_sources(draft, owners);
 }
 
-// Layer 2 reaches a server by its MAC address only, so that it must be on a network of ours. Unknown as long as the
-// address of an interface is left to the kernel.
-void check_l2_reach(Draft& draft) {
-    const auto& interfaces = draft.config.load_balancer.interfaces;
-    if (interfaces.empty() ||
-        !std::ranges::all_of(interfaces, [](const Interface& one) { return one.address.has_value(); }))
-        return;
-    std::set<std::size_t> l2_pools;
+// The pools of services with that type. A pool may be in both sets.
+std::set<std::size_t> pools_of(const Draft& draft, DsrType type) {
+    std::set<std::size_t> pools;
     for (std::size_t i = 0; i < draft.config.virtual_services.size(); ++i) {
         const VirtualService& service = draft.config.virtual_services[i];
         const auto profile_type = element("network_profiles", service.network_profile) + ".dsr_profile.dsr_type";
         if (draft.place(service_path(i) + ".pool") && draft.place(service_path(i) + ".network_profile") &&
-            draft.place(profile_type) && draft.config.network_profiles[service.network_profile].dsr_type == DsrType::l2)
-            l2_pools.insert(service.pool);
+            draft.place(profile_type) && draft.config.network_profiles[service.network_profile].dsr_type == type)
+            pools.insert(service.pool);
     }
-    for (const std::size_t pool : l2_pools) {
-        const auto& servers = draft.config.pools[pool].servers;
-        for (std::size_t j = 0; j < servers.size(); ++j) {
-            const Ipv4Address address = servers[j].address;
-            const std::string path = server_path(pool, j) + ".address";
-            const auto place = draft.place(path);
-            if (place &&
-                std::ranges::none_of(interfaces, [&](const Interface& one) { return one.address->contains(address); }))
-                draft.report.add(
-                    *place, path,
-                    quoted(to_string(address)) +
-                        " is on no interface's network: dsr_type l2 reaches only servers on the same segment (l3 any)");
-        }
+    return pools;
+}
+
+// Reports the pool's servers that are on no interface's network. All interfaces have their address.
+void require_on_segment(Draft& draft, std::size_t pool, std::string_view otherwise) {
+    const auto& servers = draft.config.pools[pool].servers;
+    for (std::size_t j = 0; j < servers.size(); ++j) {
+        const Ipv4Address address = servers[j].address;
+        const std::string path = server_path(pool, j) + ".address";
+        const auto place = draft.place(path);
+        if (place && std::ranges::none_of(draft.config.load_balancer.interfaces,
+                                          [&](const Interface& one) { return one.address->contains(address); }))
+            draft.report.add(*place, path,
+                             quoted(to_string(address)).append(" is on no interface's network").append(otherwise));
     }
+}
+
+// Driver dpdk, and no gateway was written; one that is wrong is reported by itself already.
+bool lacks_gateway(const Draft& draft) {
+    const LoadBalancer& balancer = draft.config.load_balancer;
+    if (balancer.driver != Driver::dpdk) return false;
+    for (std::size_t i = 0; i < balancer.interfaces.size(); ++i)
+        if (!draft.left_out(interface_path(i) + ".gateway")) return false;
+    return true;
+}
+
+// Layer 2 reaches a server by its MAC address only, so that it must be on a network of ours. Layer 3 reaches the others
+// through a next hop, which the kernel's routes give, or a gateway. Unknown as long as the address of an interface is
+// left to the kernel.
+void check_reach(Draft& draft) {
+    const auto& interfaces = draft.config.load_balancer.interfaces;
+    if (interfaces.empty() ||
+        !std::ranges::all_of(interfaces, [](const Interface& one) { return one.address.has_value(); }))
+        return;
+    const auto l2_pools = pools_of(draft, DsrType::l2);
+    for (const std::size_t pool : l2_pools)
+        require_on_segment(draft, pool, ": dsr_type l2 reaches only servers on the same segment (l3 any)");
+    if (!lacks_gateway(draft)) return;
+    for (const std::size_t pool : pools_of(draft, DsrType::l3))
+        if (!l2_pools.contains(pool))
+            require_on_segment(draft, pool,
+                               ", and no interface has a gateway: driver dpdk has no kernel to ask for a route");
 }
 
 std::string to_text(PortRange range) {
@@ -245,6 +288,31 @@ void check_ports(Draft& draft) {
     }
 }
 
+// A service's choice, which may be the default; nothing when it or the VIP is not known.
+std::optional<std::string> echo_choice(const Draft& draft, std::size_t i) {
+    const std::string path = service_path(i) + ".icmp_echo";
+    const bool left_out = draft.left_out(path);
+    if (!draft.place(service_path(i) + ".vip") || (!left_out && !draft.place(path))) return std::nullopt;
+    const bool answer = draft.config.virtual_services[i].icmp_echo == IcmpEcho::answer;
+    return (answer ? "'answer'" : "'forward'") + std::string(left_out ? ", the default," : "");
+}
+
+void check_icmp_echo(Draft& draft) {
+    const auto& services = draft.config.virtual_services;
+    std::unordered_map<Ipv4Address, std::size_t> first_of;  // VIP -> its first service
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        const auto choice = echo_choice(draft, i);
+        if (!choice) continue;
+        const std::size_t first = first_of.try_emplace(services[i].vip, i).first->second;
+        if (services[i].icmp_echo == services[first].icmp_echo) continue;
+        const std::string path = service_path(i) + ".icmp_echo";
+        const Mark vip = *draft.place(service_path(i) + ".vip");
+        draft.report.add(draft.place(path).value_or(vip), path,
+                         *choice + " contradicts " + *echo_choice(draft, first) + " of " + service_path(first) +
+                             ": services that share a VIP must agree, because an echo request has no port");
+    }
+}
+
 }  // namespace
 
 void check(Draft& draft) {
@@ -252,8 +320,9 @@ void check(Draft& draft) {
     check_interfaces(draft);
     check_pools(draft);
     check_addresses(draft);
-    check_l2_reach(draft);
+    check_reach(draft);
     check_ports(draft);
+    check_icmp_echo(draft);
 }
 
 }  // namespace dsr::config

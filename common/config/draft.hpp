@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "common/config/model.hpp"
@@ -24,14 +25,18 @@ struct Draft {
     Report report;
     Config config;
     // Path -> place of every value that was written and is valid by itself. What is absent here was left out or is
-    // already reported: checks across values leave it alone.
+    // already reported: checks across values leave it alone, unless what is left out counts as well.
     std::unordered_map<std::string, Mark> places;
+    // Paths of the known keys that were written, or misspelled, also those whose values are wrong.
+    std::unordered_set<std::string> written;
     std::vector<PlacedPort> ports;
 
     [[nodiscard]] std::optional<Mark> place(const std::string& path) const {
         const auto found = places.find(path);
         return found == places.end() ? std::nullopt : std::optional(found->second);
     }
+    // Its default is what the user chose.
+    [[nodiscard]] bool left_out(const std::string& path) const { return !written.contains(path); }
 };
 
 inline std::string element(std::string_view path, std::size_t index) {

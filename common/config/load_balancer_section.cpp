@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "common/config/section.hpp"
 #include "common/config/sections.hpp"
@@ -159,9 +160,9 @@ void read_http(Draft& draft, Section& section) {
 }  // namespace
 
 void read_load_balancer(Draft& draft, const Node& node) {
-    Section section(
-        draft, node, "load_balancer", {"interfaces"},
-        {"driver", "neighbors", "workers", "flow_table_entries", "maglev_table_size", "control_socket", "http"});
+    Section section(draft, node, "load_balancer", {"interfaces"},
+                    {"driver", "neighbors", "workers", "flow_table_entries", "new_flows_per_second",
+                     "maglev_table_size", "control_socket", "http"});
     LoadBalancer& out = draft.config.load_balancer;
     auto driver = section.word<Driver>("driver", {{"pcap", Driver::pcap}, {"dpdk", Driver::dpdk}});
     if (section.find("driver") == nullptr) driver = out.driver;
@@ -170,6 +171,8 @@ void read_load_balancer(Draft& draft, const Node& node) {
     read_neighbors(draft, section);
     read_workers(draft, section, driver);
     out.flow_table_entries = section.number("flow_table_entries", 4, kMaxFlowEntries).value_or(out.flow_table_entries);
+    out.new_flows_per_second = section.number("new_flows_per_second", 0, std::numeric_limits<std::uint32_t>::max())
+                                   .value_or(out.new_flows_per_second);
     read_table_size(draft, section);
     read_control_socket(draft, section);
     read_http(draft, section);

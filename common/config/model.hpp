@@ -15,6 +15,7 @@ namespace dsr::config {
 enum class Driver : std::uint8_t { pcap, dpdk };
 enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };  // the IPv4 protocol numbers
 enum class DsrType : std::uint8_t { l2, l3 };
+enum class IcmpEcho : std::uint8_t { answer, forward };  // a ping of the VIP: lb answers, or a server does
 enum class ServerState : std::uint8_t { enabled, draining, disabled };
 enum class MonitorType : std::uint8_t { none, tcp, udp, ping };
 
@@ -25,11 +26,13 @@ struct Interface {
     std::optional<wire::MacAddress> mac;
     std::optional<std::uint32_t> mtu;  // bytes, 576..65535
     std::optional<wire::Ipv4Address> gateway;
+    friend bool operator==(const Interface&, const Interface&) = default;
 };
 
 struct Neighbor {
     wire::Ipv4Address address;
     wire::MacAddress mac;
+    friend bool operator==(const Neighbor&, const Neighbor&) = default;
 };
 
 struct LoadBalancer {
@@ -37,8 +40,9 @@ struct LoadBalancer {
     std::vector<Interface> interfaces;  // 1 (one-arm) or 2 (client side, server side)
     std::vector<Neighbor> neighbors;
     std::uint32_t workers = 1;
-    std::uint32_t flow_table_entries = 1048576;  // per worker
-    std::uint32_t maglev_table_size = 65537;     // prime
+    std::uint32_t flow_table_entries = 1048576;   // per worker
+    std::uint32_t new_flows_per_second = 250000;  // per worker, entered into its flow table; 0: no limit
+    std::uint32_t maglev_table_size = 65537;      // prime
     std::string control_socket = "/run/dsr/lb.sock";
     std::string http = "127.0.0.1:9420";  // ADDRESS:PORT; empty: off
 };
@@ -48,6 +52,10 @@ struct NetworkProfile {
     Protocol protocol = Protocol::tcp;
     std::chrono::seconds session_idle_timeout{300};  // 0: never
     DsrType dsr_type = DsrType::l2;
+    bool per_packet = false;  // udp only: every datagram is hashed anew
+    // l3 only: the outer source is an address of this network, chosen by the flow's hash; unset: the interface's own.
+    // Length 8..30, no host bits, and none of its addresses is one that the file names.
+    std::optional<wire::Ipv4Prefix> outer_source;
 };
 
 struct Server {
@@ -81,9 +89,10 @@ struct PortRange {
 struct VirtualService {
     std::string name;
     wire::Ipv4Address vip;
-    std::vector<PortRange> ports;     // sorted by first, no overlap
-    std::size_t network_profile = 0;  // index into Config::network_profiles
-    std::size_t pool = 0;             // index into Config::pools
+    std::vector<PortRange> ports;           // sorted by first, no overlap
+    std::size_t network_profile = 0;        // index into Config::network_profiles
+    std::size_t pool = 0;                   // index into Config::pools
+    IcmpEcho icmp_echo = IcmpEcho::answer;  // the same for all services of a VIP
 };
 
 struct Config {

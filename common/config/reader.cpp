@@ -51,7 +51,7 @@ Result<std::string> read_bytes(const std::string& path) {
 }  // namespace
 
 ReadResult read_text(std::string_view yaml, std::string_view file) {
-    Draft draft{Report(file), {}, {}, {}};
+    Draft draft{Report(file), {}, {}, {}, {}};
     if (yaml.size() > kMaxFileSize) {
         draft.report.add(kTooLarge);
         return std::unexpected(std::move(draft.report).sorted());

@@ -144,6 +144,7 @@ Section::Section(Draft& draft, const Node& node, std::string path, Keys required
                              quoted(key.text) + " is given twice; first on line " + std::to_string(first->second.line));
         } else if (const auto name = std::ranges::find(known, key.text); name != known.end()) {
             values_.emplace_back(*name, &value);
+            draft.written.insert(path_of(*name));
         } else {
             report_key(key, value, known, impossible);
         }
@@ -159,7 +160,10 @@ void Section::report_key(const Node& key, const Node& value, std::span<const std
         if (key.text == name)
             return draft_.report.add(key.mark, at_key(path_, name), describe(value).append(" ").append(reason));
     const std::string_view meant = nearest(key.text, known);
-    if (!meant.empty()) misspelled_.push_back(meant);
+    if (!meant.empty()) {
+        misspelled_.push_back(meant);
+        draft_.written.insert(path_of(meant));
+    }
     const std::string hint = meant.empty() ? "; known here: " + join(known) : "; did you mean " + quoted(meant) + "?";
     draft_.report.add(key.mark, path_.empty() ? "top level" : path_, quoted(key.text) + " is not a known key" + hint);
 }

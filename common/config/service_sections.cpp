@@ -32,16 +32,57 @@ void read_idle_timeout(Draft& draft, Section& section, std::optional<Protocol> p
     profile.session_idle_timeout = seconds{*value};
 }
 
+void read_per_packet(Draft& draft, Section& section, std::optional<Protocol> protocol, NetworkProfile& profile) {
+    profile.per_packet = section.word<bool>("per_packet", {{"true", true}, {"false", false}}).value_or(false);
+    if (profile.per_packet && protocol == Protocol::tcp)
+        draft.report.add(section.find("per_packet")->mark, section.path_of("per_packet"),
+                         "'true' is only for type udp_fast_path: all packets of a TCP connection must reach the one "
+                         "server that has the connection");
+}
+
+// A network of addresses that a host could have, or interface, the default. Whether a host has one is check.cpp's.
+void read_outer_source(Draft& draft, const Section& section, const Node& node, NetworkProfile& profile) {
+    const bool is_scalar = node.kind == Node::Kind::scalar;
+    if (is_scalar && node.text == "interface") return;
+    const std::string path = section.path_of("outer_source");
+    const auto prefix = is_scalar ? wire::Ipv4Prefix::parse(node.text) : std::nullopt;
+    if (!prefix || prefix->length < 8 || prefix->length > 30)
+        return report_wrong(draft, node, path,
+                            "interface or an IPv4 prefix with a length from 8 to 30, such as 10.200.0.0/16");
+    if (prefix->address != prefix->network())
+        return report_wrong(draft, node, path,
+                            "a prefix without host bits: the network is " +
+                                to_string(wire::Ipv4Prefix{prefix->network(), prefix->length}));
+    // From length 8 on, the first and last address tell for all of them.
+    const auto last = wire::Ipv4Address::from_host(prefix->address.host() | ~prefix->mask());
+    for (const wire::Ipv4Address address : {prefix->address, last})
+        if (const auto reason = not_a_host(address); !reason.empty())
+            return draft.report.add(
+                node.mark, path,
+                quoted(node.text).append(" is no network of hosts: ").append(to_string(address) + " ").append(reason));
+    draft.places[path] = node.mark;
+    profile.outer_source = prefix;
+}
+
+// Keys that say how to encapsulate. True when there is something to encapsulate, or nothing is known about that.
+bool suits_l3(Draft& draft, const Section& section, std::string_view key, std::optional<DsrType> type) {
+    const Node* node = section.find(key);
+    if (node == nullptr || type != DsrType::l2) return true;
+    if (node->kind != Node::Kind::refused)
+        draft.report.add(
+            node->mark, section.path_of(key),
+            describe(*node) + " is only for dsr_type l3: l2 rewrites MAC addresses and encapsulates nothing");
+    return false;
+}
+
 void read_dsr_profile(Draft& draft, const Node& node, const std::string& path, NetworkProfile& profile) {
-    Section section(draft, node, path, {"dsr_type"}, {"dsr_encap_type"});
+    Section section(draft, node, path, {"dsr_type"}, {"dsr_encap_type", "outer_source"});
     const auto type = section.word<DsrType>("dsr_type", {{"l2", DsrType::l2}, {"l3", DsrType::l3}});
     profile.dsr_type = type.value_or(DsrType::l2);
-    section.word<bool>("dsr_encap_type", {{"ipinip", true}});
-    const Node* encapsulation = section.find("dsr_encap_type");
-    if (encapsulation != nullptr && type == DsrType::l2)
-        draft.report.add(
-            encapsulation->mark, section.path_of("dsr_encap_type"),
-            describe(*encapsulation) + " is only for dsr_type l3: l2 rewrites MAC addresses and encapsulates nothing");
+    if (suits_l3(draft, section, "dsr_encap_type", type)) section.word<bool>("dsr_encap_type", {{"ipinip", true}});
+    const Node* source = section.find("outer_source");
+    if (source != nullptr && suits_l3(draft, section, "outer_source", type))
+        read_outer_source(draft, section, *source, profile);
 }
 
 Server read_server(Draft& draft, const Node& node, const std::string& path) {
@@ -138,13 +179,14 @@ void read_network_profiles(Draft& draft, const Node& node) {
     if (node.kind != Node::Kind::sequence) return report_wrong(draft, node, "network_profiles", "a list");
     for (std::size_t i = 0; i < node.items.size(); ++i) {
         Section section(draft, node.items[i], element("network_profiles", i), {"name", "type", "dsr_profile"},
-                        {"session_idle_timeout"});
+                        {"session_idle_timeout", "per_packet"});
         NetworkProfile profile;
         profile.name = section.text("name", kMaxNameBytes).value_or("");
         const auto protocol =
             section.word<Protocol>("type", {{"tcp_fast_path", Protocol::tcp}, {"udp_fast_path", Protocol::udp}});
         profile.protocol = protocol.value_or(Protocol::tcp);
         read_idle_timeout(draft, section, protocol, profile);
+        read_per_packet(draft, section, protocol, profile);
         if (const Node* dsr = section.find("dsr_profile"))
             read_dsr_profile(draft, *dsr, section.path_of("dsr_profile"), profile);
         draft.config.network_profiles.push_back(std::move(profile));
@@ -173,7 +215,7 @@ void read_virtual_services(Draft& draft, const Node& node) {
     if (node.kind != Node::Kind::sequence) return report_wrong(draft, node, "virtual_services", "a list");
     for (std::size_t i = 0; i < node.items.size(); ++i) {
         Section section(draft, node.items[i], element("virtual_services", i),
-                        {"name", "vip", "ports", "network_profile", "pool"}, {});
+                        {"name", "vip", "ports", "network_profile", "pool"}, {"icmp_echo"});
         VirtualService service;
         service.name = section.text("name", kMaxNameBytes).value_or("");
         service.vip = section.address("vip").value_or(wire::Ipv4Address{});
@@ -181,6 +223,9 @@ void read_virtual_services(Draft& draft, const Node& node) {
         service.network_profile =
             resolve(draft, section, "network_profile", "network profile", draft.config.network_profiles);
         service.pool = resolve(draft, section, "pool", "pool", draft.config.pools);
+        service.icmp_echo =
+            section.word<IcmpEcho>("icmp_echo", {{"answer", IcmpEcho::answer}, {"forward", IcmpEcho::forward}})
+                .value_or(IcmpEcho::answer);
         draft.config.virtual_services.push_back(std::move(service));
     }
 }

@@ -49,6 +49,7 @@ TEST_CASE("what a configuration leaves out has the documented default") {
     CHECK(balancer.driver == Driver::pcap);
     CHECK(balancer.workers == 1);
     CHECK(balancer.flow_table_entries == 1048576);
+    CHECK(balancer.new_flows_per_second == 250000);
     CHECK(balancer.maglev_table_size == 65537);
     CHECK(balancer.control_socket == "/run/dsr/lb.sock");
     CHECK(balancer.http == "127.0.0.1:9420");
@@ -62,12 +63,15 @@ TEST_CASE("what a configuration leaves out has the documented default") {
     REQUIRE(config->network_profiles.size() == 2);
     CHECK(config->network_profiles[0].session_idle_timeout == 300s);
     CHECK(config->network_profiles[1].session_idle_timeout == 10s);
+    CHECK_FALSE(config->network_profiles[1].per_packet);
+    CHECK_FALSE(config->network_profiles[1].outer_source);
     REQUIRE(config->pools.size() == 2);
     const Server& server = config->pools[0].servers.at(0);
     CHECK(server.weight == 1);
     CHECK(server.state == ServerState::enabled);
     CHECK_FALSE(server.mac);
     CHECK(config->pools[0].health_monitor.type == MonitorType::none);
+    CHECK(config->virtual_services.at(0).icmp_echo == IcmpEcho::answer);
 }
 
 TEST_CASE("a service refers to its profile and pool by index and its ports are sorted") {
@@ -120,6 +124,59 @@ TEST_CASE("http: off turns the page off") {
     const auto config = read_text(text, "F");
     REQUIRE(config);
     CHECK(config->load_balancer.http.empty());
+}
+
+TEST_CASE("new_flows_per_second: 0 is read as 0, which means no limit, not as the default") {
+    for (const char* number : {"0", "4294967295"}) {
+        std::string text = kMinimal;
+        text.insert(text.find("network_profiles"), "  new_flows_per_second: " + std::string(number) + "\n");
+        const auto config = read_text(text, "F");
+        REQUIRE(config);
+        CHECK(std::to_string(config->load_balancer.new_flows_per_second) == number);
+    }
+}
+
+TEST_CASE("a profile is per packet when it says so, and only then") {
+    std::string text = kMinimal;
+    text.insert(text.find("pools:"),
+                "  - {name: each, type: udp_fast_path, per_packet: true, dsr_profile: {dsr_type: l2}}\n"
+                "  - {name: flow, type: udp_fast_path, per_packet: false, dsr_profile: {dsr_type: l2}}\n"
+                "  - {name: tcp2, type: tcp_fast_path, per_packet: false, dsr_profile: {dsr_type: l2}}\n");
+    const auto config = read_text(text, "F");
+    REQUIRE(config);
+    REQUIRE(config->network_profiles.size() == 5);
+    CHECK(config->network_profiles[2].per_packet);
+    CHECK_FALSE(config->network_profiles[3].per_packet);
+    CHECK_FALSE(config->network_profiles[4].per_packet);
+}
+
+TEST_CASE("an outer source is a prefix, or the interface's address when that is said") {
+    std::string text = kMinimal;
+    text.insert(text.find("pools:"),
+                "  - {name: wide, type: tcp_fast_path, dsr_profile: {dsr_type: l3, outer_source: 10.200.0.0/16}}\n"
+                "  - {name: own, type: tcp_fast_path, dsr_profile: {dsr_type: l3, outer_source: interface}}\n");
+    const auto config = read_text(text, "F");
+    REQUIRE(config);
+    REQUIRE(config->network_profiles.size() == 4);
+    CHECK(config->network_profiles[2].outer_source == wire::Ipv4Prefix{ip("10.200.0.0"), 16});
+    CHECK_FALSE(config->network_profiles[3].outer_source);
+}
+
+TEST_CASE("services of different VIPs may treat pings differently") {
+    const auto config = read_text(
+        kMinimal +
+            "  - {name: t, vip: 203.0.113.11, ports: [80], network_profile: tcp, pool: b, icmp_echo: forward}\n" +
+            "  - {name: u, vip: 203.0.113.12, ports: [80], network_profile: tcp, pool: b, icmp_echo: answer}\n",
+        "F");
+    REQUIRE(config);
+    CHECK(config->virtual_services.at(1).icmp_echo == IcmpEcho::forward);
+    CHECK(config->virtual_services.at(2).icmp_echo == IcmpEcho::answer);
+}
+
+TEST_CASE("services of one VIP agree on pings, also when one of them says what is the default") {
+    CHECK(read_text(
+        kMinimal + "  - {name: t, vip: 203.0.113.10, ports: [80], network_profile: tcp, pool: b, icmp_echo: answer}\n",
+        "F"));
 }
 
 TEST_CASE("a file that cannot be read is one problem without a position") {
