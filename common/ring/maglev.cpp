@@ -22,6 +22,59 @@ std::uint64_t address_hash(wire::Ipv4Address address, std::uint64_t seed) {
 constexpr std::uint64_t kOffsetSeed = 0x6f66667365740001ULL;  // "offset"
 constexpr std::uint64_t kSkipSeed = 0x736b697000000001ULL;    // "skip"
 
+// The servers in the order of their turns. In round r of `largest`, a server is due ceil(r * quota / largest) slots in
+// all: equal quotas take strict turns as in the paper, unequal ones in proportion. So its k-th turn, counted from 0, is
+// in round floor(k * largest / quota), which is kept up without a division; turns of one round go by index. A counting
+// sort by round, and not rounds that ask each server: with weights 1 and 65535, hardly any server is due in a round.
+std::vector<std::uint16_t> turns_of(std::span<const std::uint32_t> quotas) {
+    const std::uint32_t largest = quotas.empty() ? 0 : *std::ranges::max_element(quotas);
+    const auto for_each_turn = [&](auto&& visit) {
+        for (std::size_t i = 0; i < quotas.size(); ++i) {
+            if (quotas[i] == 0) continue;
+            const std::uint32_t step = largest / quotas[i];
+            const std::uint32_t rest = largest % quotas[i];
+            std::uint32_t round = 0;
+            std::uint32_t behind = 0;  // k * largest - round * quota: 0..quota-1
+            for (std::uint32_t k = 0; k < quotas[i]; ++k) {
+                visit(round, static_cast<std::uint16_t>(i));
+                behind += rest;
+                const bool carry = behind >= quotas[i];
+                round += step + (carry ? 1 : 0);
+                behind -= carry ? quotas[i] : 0;
+            }
+        }
+    };
+    std::vector<std::uint32_t> next(largest + 1, 0);  // where the next turn of each round goes
+    for_each_turn([&](std::uint32_t round, std::uint16_t) { ++next[round + 1]; });
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    std::vector<std::uint16_t> turns(next.back());
+    for_each_turn([&](std::uint32_t round, std::uint16_t server) { turns[next[round]++] = server; });
+    return turns;
+}
+
+// A bit a slot, 8 KB at 65537: stays in the first-level cache, which the table itself does not.
+class FreeSlots {
+public:
+    explicit FreeSlots(std::uint32_t table_size) : size_(table_size), taken_(table_size / 64 + 1, 0) {}
+
+    // The first free slot of a walk, which is free no more. There must be one.
+    std::uint32_t take(const Permutation& walk) {
+        std::uint32_t slot = walk.offset;
+        while (is_taken(slot)) {
+            slot += walk.skip;
+            if (slot >= size_) slot -= size_;
+        }
+        taken_[slot / 64] |= std::uint64_t{1} << slot % 64;
+        return slot;
+    }
+
+private:
+    [[nodiscard]] bool is_taken(std::uint32_t slot) const { return (taken_[slot / 64] >> slot % 64 & 1U) != 0; }
+
+    std::uint32_t size_;
+    std::vector<std::uint64_t> taken_;
+};
+
 }  // namespace
 
 bool is_prime(std::uint32_t number) {
@@ -60,29 +113,15 @@ std::vector<std::uint32_t> slot_quotas(std::span<const std::uint32_t> weights, s
 
 std::vector<std::uint16_t> populate(std::span<const Permutation> permutations, std::span<const std::uint32_t> quotas,
                                     std::uint32_t table_size) {
-    const std::uint32_t largest = quotas.empty() ? 0 : *std::ranges::max_element(quotas);
-    if (largest == 0) return {};
+    const auto turns = turns_of(quotas);
+    if (turns.empty()) return {};
     std::vector<std::uint16_t> table(table_size, kEmpty);
-    std::vector<std::uint32_t> position(permutations.size());
-    std::vector<std::uint32_t> taken(permutations.size(), 0);
-    std::ranges::transform(permutations, position.begin(), &Permutation::offset);
-    std::uint32_t filled = 0;
-    // In round r of `largest`, a server is due ceil(r * quota / largest) slots in all: equal quotas take strict turns
-    // as in the paper, unequal ones in proportion.
-    for (std::uint64_t round = 1; filled < table_size; ++round) {
-        for (std::size_t i = 0; i < permutations.size(); ++i) {
-            const std::uint64_t due = (round * quotas[i] + largest - 1) / largest;
-            if (taken[i] >= due || taken[i] >= quotas[i]) continue;
-            std::uint32_t slot = position[i];
-            while (table[slot] != kEmpty) {
-                slot += permutations[i].skip;
-                if (slot >= table_size) slot -= table_size;
-            }
-            table[slot] = static_cast<std::uint16_t>(i);
-            position[i] = slot;
-            ++taken[i];
-            ++filled;
-        }
+    std::vector<Permutation> walks(permutations.begin(), permutations.end());  // offset: where each has got to
+    FreeSlots free(table_size);
+    for (const std::uint16_t server : turns) {
+        auto& walk = walks[server];
+        walk.offset = free.take(walk);
+        table[walk.offset] = server;
     }
     return table;
 }

