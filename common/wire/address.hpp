@@ -4,9 +4,11 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "common/wire/endian.hpp"
 
@@ -24,6 +26,17 @@ struct MacAddress {
     [[nodiscard]] constexpr bool is_group() const { return (bytes[0] & 1U) != 0; }
     [[nodiscard]] constexpr bool is_zero() const { return *this == MacAddress{}; }
 
+    // As a number and a half: compilers call memcmp for six bytes.
+    friend constexpr bool operator==(const MacAddress& a, const MacAddress& b) {
+        if (std::is_constant_evaluated()) return a.bytes == b.bytes;
+        std::uint32_t first_a, first_b;
+        std::uint16_t last_a, last_b;
+        std::memcpy(&first_a, a.bytes.data(), 4);
+        std::memcpy(&first_b, b.bytes.data(), 4);
+        std::memcpy(&last_a, a.bytes.data() + 4, 2);
+        std::memcpy(&last_b, b.bytes.data() + 4, 2);
+        return first_a == first_b && last_a == last_b;
+    }
     friend constexpr auto operator<=>(const MacAddress&, const MacAddress&) = default;
 };
 static_assert(sizeof(MacAddress) == 6 && alignof(MacAddress) == 1);

@@ -3,43 +3,27 @@
 #pragma once
 
 #include <bit>
+#include <compare>
 #include <cstdint>
-#include <cstring>
 
 namespace dsr::wire {
 
-// An unsigned integer stored most significant byte first. Convert with from()/host() only.
+// An unsigned integer stored most significant byte first. Convert with its constructor and host() only.
+// Packed, not an array of bytes: compilers then keep it in registers, where they would store and load byte by byte.
 template <typename Host>
-class BigEndian {
+class [[gnu::packed]] BigEndian {
 public:
     constexpr BigEndian() = default;
-    constexpr explicit BigEndian(Host value) {
-        for (unsigned i = 0; i < sizeof(Host); ++i)
-            bytes_[i] = static_cast<std::uint8_t>(value >> (8U * (sizeof(Host) - 1U - i)));
-    }
+    constexpr explicit BigEndian(Host value) : raw_(swap(value)) {}
 
-    [[nodiscard]] constexpr Host host() const {
-        if (!std::is_constant_evaluated()) return swap(raw());
-        Host value = 0;
-        for (std::uint8_t byte : bytes_)
-            value = static_cast<Host>((value << 8U) | byte);
-        return value;
-    }
+    [[nodiscard]] constexpr Host host() const { return swap(raw_); }
 
-    static BigEndian from_raw(Host raw) {
-        BigEndian value;
-        std::memcpy(value.bytes_, &raw, sizeof raw);
-        return value;
-    }
+    static constexpr BigEndian from_raw(Host raw) { return BigEndian(swap(raw)); }
 
     // The bytes as the machine loads them: for sums and hashes that do not care about order.
-    [[nodiscard]] Host raw() const {
-        Host value;
-        std::memcpy(&value, bytes_, sizeof value);
-        return value;
-    }
+    [[nodiscard]] constexpr Host raw() const { return raw_; }
 
-    friend constexpr bool operator==(const BigEndian&, const BigEndian&) = default;
+    friend constexpr bool operator==(const BigEndian& a, const BigEndian& b) { return a.raw_ == b.raw_; }
     friend constexpr auto operator<=>(const BigEndian& a, const BigEndian& b) { return a.host() <=> b.host(); }
 
 private:
@@ -49,7 +33,7 @@ private:
         return static_cast<Host>(__builtin_bswap32(value));
     }
 
-    std::uint8_t bytes_[sizeof(Host)]{};
+    Host raw_ = 0;
 };
 
 using be16 = BigEndian<std::uint16_t>;

@@ -123,9 +123,11 @@ struct IcmpHeader {
 static_assert(sizeof(IcmpHeader) == 8 && alignof(IcmpHeader) == 1);
 inline constexpr std::uint8_t kIcmpEchoReply = 0;
 inline constexpr std::uint8_t kIcmpDestinationUnreachable = 3;
+inline constexpr std::uint8_t kIcmpSourceQuench = 4;  // deprecated by RFC 6633
 inline constexpr std::uint8_t kIcmpRedirect = 5;
 inline constexpr std::uint8_t kIcmpEchoRequest = 8;
 inline constexpr std::uint8_t kIcmpTimeExceeded = 11;
+inline constexpr std::uint8_t kIcmpParameterProblem = 12;
 inline constexpr std::uint8_t kIcmpCodeProtocolUnreachable = 2;
 inline constexpr std::uint8_t kIcmpCodePortUnreachable = 3;
 inline constexpr std::uint8_t kIcmpCodeFragmentationNeeded = 4;
