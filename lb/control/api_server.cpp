@@ -11,8 +11,9 @@ namespace {
 class MicrohttpdServer final : public ApiServer {
 public:
     // Takes the listener over. `unlink_path`: removed at the end when not empty.
-    static Result<std::unique_ptr<ApiServer>> start(sys::UniqueFd listener, std::string unlink_path, Handler handler) {
-        auto server = std::make_unique<MicrohttpdServer>(std::move(unlink_path), std::move(handler));
+    static Result<std::unique_ptr<ApiServer>> start(sys::UniqueFd listener, std::string unlink_path,
+                                                    bool takes_commands, Handler handler) {
+        auto server = std::make_unique<MicrohttpdServer>(std::move(unlink_path), takes_commands, std::move(handler));
         // Bounded in every direction: a client that is stuck or greedy costs one of these connections for a while.
         server->daemon_ = ::MHD_start_daemon(MHD_USE_EPOLL, 0, nullptr, nullptr, &MicrohttpdServer::answer,
                                              server.get(), MHD_OPTION_LISTEN_SOCKET, listener.get(),
@@ -23,8 +24,8 @@ public:
         return server;
     }
 
-    MicrohttpdServer(std::string unlink_path, Handler handler)
-        : unlink_path_(std::move(unlink_path)), handler_(std::move(handler)) {}
+    MicrohttpdServer(std::string unlink_path, bool takes_commands, Handler handler)
+        : unlink_path_(std::move(unlink_path)), takes_commands_(takes_commands), handler_(std::move(handler)) {}
     MicrohttpdServer(const MicrohttpdServer&) = delete;
     MicrohttpdServer& operator=(const MicrohttpdServer&) = delete;
     ~MicrohttpdServer() override {
@@ -51,9 +52,7 @@ private:
             *upload_size = 0;
             return MHD_YES;
         }
-        const std::string_view verb = method;
-        HttpResponse response{405, R"({"error": "only GET is supported"})"};
-        if (verb == "GET" || verb == "HEAD") response = static_cast<MicrohttpdServer*>(self)->handler_(url);
+        HttpResponse response = static_cast<MicrohttpdServer*>(self)->respond(connection, url, method);
         MHD_Response* message =
             ::MHD_create_response_from_buffer(response.body.size(), response.body.data(), MHD_RESPMEM_MUST_COPY);
         ::MHD_add_response_header(message, "Content-Type", "application/json");
@@ -63,7 +62,23 @@ private:
         return queued;
     }
 
+    HttpResponse respond(MHD_Connection* connection, const char* url, std::string_view method) {
+        HttpRequest request{method == "POST", url, {}};
+        if (!request.command && method != "GET" && method != "HEAD")
+            return {405, R"({"error": "only GET and POST are supported"})"};
+        if (request.command && !takes_commands_)
+            return {405, R"({"error": "commands are taken on the control socket only"})"};
+        ::MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &MicrohttpdServer::note_argument, &request);
+        return handler_(request);
+    }
+
+    static MHD_Result note_argument(void* request, MHD_ValueKind, const char* key, const char* value) {
+        static_cast<HttpRequest*>(request)->arguments[key] = value == nullptr ? "" : value;
+        return MHD_YES;
+    }
+
     std::string unlink_path_;
+    bool takes_commands_;
     Handler handler_;
     sys::UniqueFd listener_;
     MHD_Daemon* daemon_ = nullptr;
@@ -74,13 +89,13 @@ private:
 Result<std::unique_ptr<ApiServer>> ApiServer::on_unix_socket(const std::string& path, Handler handler) {
     auto listener = listen_unix(path);
     if (!listener) return std::unexpected(listener.error());
-    return MicrohttpdServer::start(*std::move(listener), path, std::move(handler));
+    return MicrohttpdServer::start(*std::move(listener), path, true, std::move(handler));
 }
 
 Result<std::unique_ptr<ApiServer>> ApiServer::on_tcp(const std::string& address, Handler handler) {
     auto listener = listen_tcp(address);
     if (!listener) return std::unexpected(listener.error());
-    return MicrohttpdServer::start(*std::move(listener), {}, std::move(handler));
+    return MicrohttpdServer::start(*std::move(listener), {}, false, std::move(handler));
 }
 
 }  // namespace dsr::lb

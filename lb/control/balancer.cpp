@@ -2,16 +2,54 @@
 
 #include <algorithm>
 
-#include "lb/control/status.hpp"
+#include "lb/control/next_hops.hpp"
+#include "lb/state/needs_restart.hpp"
 
 namespace dsr::lb {
 namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// A changed route to a server that is routers away takes effect within this time.
+constexpr auto kRoutesReadEvery = 5s;
+// How long a reload waits for the MAC addresses of servers that are new: three requests would take longer than a person
+// likes to wait, and one is answered in a millisecond.
+constexpr auto kReloadResolveTime = 1s;
 
 std::vector<PcapInterface> pcap_interfaces(const std::vector<HostInterface>& interfaces) {
     std::vector<PcapInterface> result;
     for (const auto& host : interfaces)
         result.push_back({host.name, host.interface.mtu});
     return result;
+}
+
+std::vector<config::Server> servers_in_use(const config::Config& config) {
+    std::vector<config::Server> servers;
+    for (const std::size_t pool : pools_in_use(config))
+        std::ranges::copy_if(config.pools[pool].servers, std::back_inserter(servers),
+                             [](const auto& server) { return server.state != config::ServerState::disabled; });
+    return servers;
+}
+
+std::set<wire::Ipv4Address> addresses_in_use(const config::Config& config) {
+    std::set<wire::Ipv4Address> addresses;
+    for (const std::size_t pool : pools_in_use(config))
+        for (const auto& server : config.pools[pool].servers)
+            addresses.insert(server.address);
+    return addresses;
+}
+
+std::set<wire::Ipv4Address> vips_of(const config::Config& config) {
+    std::set<wire::Ipv4Address> vips;
+    for (const auto& service : config.virtual_services)
+        vips.insert(service.vip);
+    return vips;
+}
+
+std::set<wire::Ipv4Address> without(std::set<wire::Ipv4Address> all, const std::set<wire::Ipv4Address>& those) {
+    std::erase_if(all, [&](const auto address) { return those.contains(address); });
+    return all;
 }
 
 }  // namespace
@@ -28,21 +66,19 @@ std::expected<std::unique_ptr<Balancer>, StartError> Balancer::start(config::Con
 }
 
 std::expected<void, StartError> Balancer::open() {
-    for (const auto& service : config_.virtual_services)
-        vips_.insert(service.vip);
-    want_neighbors();
-    auto table = build_table();
+    next_hops_ = next_hops_of_host(socket_, interfaces_, addresses_in_use(config_));
+    want(neighbors_of(config_, next_hops_));
+    auto table = build_table(config_, next_hops_);
     if (!table) return configuration_error(table.error());
     tables_.push_back(*std::move(table));
 
-    if (const auto opened = open_api(); !opened) return host_error(opened.error());
     auto driver = PcapDriver::open(pcap_interfaces(interfaces_));
     if (!driver) return host_error(driver.error());
     driver_ = *std::move(driver);
     auto routes = VipRoutes::open(socket_);
     if (!routes) return host_error(routes.error());
     routes_ = *std::move(routes);
-    if (const auto checked = check_free(socket_, vips_); !checked) return host_error(checked.error());
+    if (const auto checked = check_free(socket_, vips_of(config_)); !checked) return host_error(checked.error());
 
     worker_ = std::make_unique<Worker>(*driver_, config_.load_balancer.flow_table_entries, tables_.back().get());
     thread_ = std::thread([this] { worker_->run(); });
@@ -59,76 +95,128 @@ void Balancer::end_worker() {
     thread_.join();
 }
 
-Result<void> Balancer::open_api() {
-    const auto handler = [this](std::string_view path) { return answer(path); };
-    auto control = ApiServer::on_unix_socket(config_.load_balancer.control_socket, handler);
-    if (!control) return std::unexpected(control.error());
-    api_.push_back(*std::move(control));
-    if (config_.load_balancer.http.empty()) return {};
-    auto http = ApiServer::on_tcp(config_.load_balancer.http, handler);
-    if (!http) return std::unexpected(http.error());
-    api_.push_back(*std::move(http));
-    return {};
-}
+// --- neighbors and next hops ---
 
-void Balancer::want_neighbors() {
-    const auto interfaces = data_plane_interfaces(interfaces_);
-    const auto want = [&](wire::Ipv4Address address, std::optional<wire::MacAddress> fixed) {
-        // A server on no network of ours is build_forwarding_table's to report.
-        if (const auto interface = interface_towards(interfaces, address)) neighbors_.want(address, *interface, fixed);
+Balancer::WantedNeighbors Balancer::neighbors_of(const config::Config& config, const NextHops& hops) const {
+    WantedNeighbors wanted;
+    // A static MAC address counts wherever it is given.
+    const auto add = [&](wire::Ipv4Address address, std::uint8_t interface, std::optional<wire::MacAddress> mac) {
+        Wanted& one = wanted[address];
+        one.interface = interface;
+        if (mac) one.mac = mac;
     };
-    for (const auto& server : servers_in_use())
-        want(server.address, server.mac);
-    for (const auto& host : interfaces_)
-        if (host.gateway) want(*host.gateway, std::nullopt);
-    for (const auto& neighbor : config_.load_balancer.neighbors)
-        want(neighbor.address, neighbor.mac);
+    for (const auto& server : servers_in_use(config))
+        if (const auto hop = hops.find(server.address); hop != hops.end())
+            add(hop->second.address, hop->second.interface,
+                hop->second.address == server.address ? server.mac : std::nullopt);
+    for (std::size_t i = 0; i < interfaces_.size(); ++i)
+        if (interfaces_[i].gateway) add(*interfaces_[i].gateway, static_cast<std::uint8_t>(i), std::nullopt);
+    const auto interfaces = data_plane_interfaces(interfaces_);
+    for (const auto& neighbor : config.load_balancer.neighbors) {
+        // On a /32, a gateway is reached without being in the network.
+        const auto known = wanted.find(neighbor.address);
+        const auto interface = interface_towards(interfaces, neighbor.address);
+        if (known != wanted.end() || interface)
+            add(neighbor.address, known != wanted.end() ? known->second.interface : *interface, neighbor.mac);
+    }
+    return wanted;
 }
 
-std::vector<config::Server> Balancer::servers_in_use() const {
-    std::vector<config::Server> servers;
-    for (const std::size_t pool : pools_in_use(config_))
-        std::ranges::copy_if(config_.pools[pool].servers, std::back_inserter(servers),
-                             [](const auto& server) { return server.state != config::ServerState::disabled; });
-    return servers;
+void Balancer::want(const WantedNeighbors& wanted) {
+    for (const auto& [address, one] : wanted)
+        neighbors_.want(address, one.interface, one.mac);
 }
 
-Result<std::unique_ptr<const ForwardingTable>> Balancer::build_table() {
-    return build_forwarding_table(config_, data_plane_interfaces(interfaces_), neighbors_.macs(), active_, identities_,
-                                  rings_);
+void Balancer::settle_neighbors() {
+    const auto wanted = neighbors_of(config_, next_hops_);
+    want(wanted);
+    std::set<wire::Ipv4Address> addresses;
+    for (const auto& [address, one] : wanted)
+        addresses.insert(address);
+    neighbors_.keep_only(addresses);
 }
 
-Result<void> Balancer::publish() {
-    auto table = build_table();
-    if (!table) return std::unexpected(table.error());
-    tables_.push_back(*std::move(table));
-    worker_->publish(tables_.back().get());
-    return {};
-}
-
-Result<void> Balancer::tick(Time now) {
+// True: a MAC address became known or changed.
+Result<bool> Balancer::hear_neighbors(Time now) {
     if (const std::string failure = driver_->failure(); !failure.empty()) return fail(failure);
-    // Tables that were replaced are freed only when the worker has left them.
-    if (worker_->in_use() == tables_.back().get()) tables_.erase(tables_.begin(), tables_.end() - 1);
-
     bool changed = false;
     ArpMessage message;
     while (worker_->take_arp(message))
         changed |= neighbors_.learn(message, now);
     for (const ArpFrame& request : neighbors_.requests(data_plane_interfaces(interfaces_), now))
         worker_->send_arp(request);
-    return changed ? publish() : Result<void>{};
+    return changed;
+}
+
+void Balancer::warn_once(const std::string& sentence) {
+    if (sentence != last_warning_) warnings_.push_back(sentence);
+    last_warning_ = sentence;
+}
+
+// Our own routes are put back if somebody has removed them, and the kernel's are followed.
+void Balancer::look_at_routes(Time now) {
+    if (now - routes_read_at_ < kRoutesReadEvery) return;
+    routes_read_at_ = now;
+    if (active_)
+        if (const auto set = routes_->set(socket_, vips_of(config_)); !set)
+            warn_once("the VIPs cannot be announced: " + set.error().message);
+    follow_routes();
+}
+
+// Servers that are reached another way than before. One that the kernel has no route to for the moment keeps its own
+// way, and so do all when some server could not be served any more.
+void Balancer::follow_routes() {
+    auto routes = netlink::routes(socket_);
+    if (!routes || *routes == routes_seen_) return;
+    routes_seen_ = *std::move(routes);
+    NextHops hops = next_hops_of_host(socket_, interfaces_, addresses_in_use(config_));
+    hops.insert(next_hops_.begin(), next_hops_.end());
+    if (hops == next_hops_) return;
+    want(neighbors_of(config_, hops));
+    auto table = build_table(config_, hops);
+    if (!table) return warn_once("a changed route is not followed: " + table.error().message);
+    next_hops_ = std::move(hops);
+    publish(*std::move(table));
+    settle_neighbors();
+}
+
+std::set<wire::Ipv4Address> Balancer::silent_neighbors() const {
+    std::set<wire::Ipv4Address> silent;
+    for (const auto& [address, neighbor] : neighbors_.neighbors())
+        if (!neighbor.mac) silent.insert(address);
+    return silent;
+}
+
+void Balancer::wait_for_neighbors(const std::set<wire::Ipv4Address>& silent) {
+    const auto deadline = Clock::now() + kReloadResolveTime;
+    while (hear_neighbors(Clock::now()) && !without(silent_neighbors(), silent).empty() && Clock::now() < deadline)
+        std::this_thread::sleep_for(1ms);
+}
+
+Result<void> Balancer::tick(Time now) {
+    // Tables that were replaced are freed only when the worker has left them.
+    if (worker_->in_use() == tables_.back().get()) tables_.erase(tables_.begin(), tables_.end() - 1);
+    const auto heard = hear_neighbors(now);
+    if (!heard) return std::unexpected(heard.error());
+    look_at_routes(now);
+    if (*heard)
+        if (const auto rebuilt = rebuild(); !rebuilt) warn_once(rebuilt.error().message);
+    return {};
 }
 
 std::vector<std::string> Balancer::unresolved() const {
     std::vector<std::string> sentences;
+    const auto servers = servers_in_use(config_);
     for (const auto& [address, neighbor] : neighbors_.neighbors()) {
         if (neighbor.mac) continue;
-        const bool gateway =
-            std::ranges::any_of(interfaces_, [&](const auto& host) { return host.gateway == address; });
-        sentences.push_back(std::string(gateway ? "gateway" : "server") + " '" + wire::to_string(address) +
+        const bool server = std::ranges::find(servers, address, &config::Server::address) != servers.end();
+        const bool next_hop = std::ranges::any_of(
+            next_hops_, [&](const auto& hop) { return hop.second.address == address && hop.first != address; });
+        sentences.push_back(std::string(server ? "server" : "gateway") + " '" + wire::to_string(address) +
                             "' does not answer ARP on '" + interfaces_[neighbor.interface].name + "'" +
-                            (gateway ? "" : "; its share of the flows is dropped until it does"));
+                            (server     ? "; its share of the flows is dropped until it does"
+                             : next_hop ? "; flows of the servers behind it are dropped until it does"
+                                        : ""));
     }
     return sentences;
 }
@@ -145,26 +233,104 @@ std::optional<std::string> Balancer::dead_gateway() const {
     return std::nullopt;
 }
 
-Result<void> Balancer::announce() {
-    if (const auto set = routes_->set(socket_, vips_); !set) return set;
-    active_ = true;
-    if (const auto published = publish(); !published) return published;
+// --- forwarding tables ---
+
+Result<Balancer::Table> Balancer::build_table(const config::Config& config, const NextHops& hops) {
+    return build_forwarding_table(config, {data_plane_interfaces(interfaces_), hops, neighbors_.macs()}, active_,
+                                  identities_, rings_);
+}
+
+void Balancer::publish(Table table) {
+    tables_.push_back(std::move(table));
+    worker_->publish(tables_.back().get());
+}
+
+Result<void> Balancer::rebuild() {
+    auto table = build_table(config_, next_hops_);
+    if (!table) return std::unexpected(table.error());
+    publish(*std::move(table));
+    return {};
+}
+
+// A worker takes a table up at once; a second is for a stuck machine.
+void Balancer::wait_for_worker() const {
+    const auto deadline = Clock::now() + 1s;
+    while (worker_->in_use() != tables_.back().get() && Clock::now() < deadline)
+        std::this_thread::sleep_for(100us);
+}
+
+Result<void> Balancer::set_server_state(const std::string& pool, wire::Ipv4Address server, config::ServerState state) {
+    OperatorStates states = operator_states_;
+    if (auto set = states.set(file_config_, pool, server, state); !set) return set;
+    config::Config config = states.apply(file_config_);
+    return change_to({file_config_, std::move(config), std::move(states), next_hops_});
+}
+
+Result<void> Balancer::reload(config::Config file) {
+    if (const auto fixed = needs_restart(file_config_.load_balancer, file.load_balancer))
+        return fail("load_balancer." + *fixed + " differs from what lb was started with; restart lb to change it");
+    if (auto free = check_free(socket_, without(vips_of(file), vips_of(config_))); !free) return free;
+    OperatorStates states = operator_states_;
+    states.prune(file);
+    config::Config config = states.apply(file);
+    NextHops hops = next_hops_of_host(socket_, interfaces_, addresses_in_use(config));
+    const auto new_vips = without(vips_of(config), vips_of(config_));
+    if (auto changed = change_to({std::move(file), std::move(config), std::move(states), std::move(hops)}); !changed)
+        return changed;
+    rings_.prune(config_);
+    if (active_) send_announcements(new_vips);
+    return {};
+}
+
+// Everything that can fail comes before the first thing that changes for a packet; and is undone.
+Result<void> Balancer::change_to(Setting setting) {
+    const auto silent = silent_neighbors();
+    want(neighbors_of(setting.config, setting.next_hops));
+    wait_for_neighbors(silent);
+    auto table = build_table(setting.config, setting.next_hops);
+    Result<void> done;
+    if (!table)
+        done = std::unexpected(table.error());
+    else if (active_)  // the network stops sending for a VIP before we stop forwarding for it
+        done = routes_->set(socket_, vips_of(setting.config));
+    if (!done) {
+        settle_neighbors();
+        (void)rebuild();  // with what was heard meanwhile; it cannot fail where it has not failed before
+        if (active_) (void)routes_->set(socket_, vips_of(config_));
+        return done;
+    }
+    file_config_ = std::move(setting.file_config);
+    config_ = std::move(setting.config);
+    operator_states_ = std::move(setting.operator_states);
+    next_hops_ = std::move(setting.next_hops);
+    publish(*std::move(table));
+    settle_neighbors();
+    wait_for_worker();
+    return {};
+}
+
+// --- announcing ---
+
+void Balancer::send_announcements(const std::set<wire::Ipv4Address>& vips) {
     const auto interfaces = data_plane_interfaces(interfaces_);
     for (std::size_t i = 0; i < interfaces.size(); ++i)
-        for (const auto vip : vips_)
+        for (const auto vip : vips)
             if (interfaces[i].address.contains(vip))
                 worker_->send_arp(announcement(interfaces[i], static_cast<std::uint8_t>(i), vip));
-    // "Ready" must mean that the worker answers ARP from now on. It takes a table up at once; a second is for a stuck
-    // machine.
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-    while (worker_->in_use() != tables_.back().get() && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
+}
+
+Result<void> Balancer::announce() {
+    if (const auto set = routes_->set(socket_, vips_of(config_)); !set) return set;
+    active_ = true;
+    if (const auto rebuilt = rebuild(); !rebuilt) return rebuilt;
+    send_announcements(vips_of(config_));
+    wait_for_worker();  // "ready" must mean that the worker answers ARP from now on
     return {};
 }
 
 Result<void> Balancer::stop() {
     active_ = false;
-    auto result = publish();
+    auto result = rebuild();
     if (auto withdrawn = routes_->set(socket_, {}); !withdrawn) result = withdrawn;
     end_worker();
     return result;
@@ -172,7 +338,7 @@ Result<void> Balancer::stop() {
 
 std::string Balancer::summary() const {
     std::set<wire::Ipv4Address> servers;
-    for (const auto& server : servers_in_use())
+    for (const auto& server : servers_in_use(config_))
         servers.insert(server.address);
     const auto counted = [](std::size_t count, const char* what) {
         return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -182,16 +348,6 @@ std::string Balancer::summary() const {
     for (const auto& host : interfaces_)
         text += " " + host.name;
     return text;
-}
-
-HttpResponse Balancer::answer(std::string_view path) {
-    if (path == "/api/v1/counters")
-        return {200, counters_document(config_, identities_, neighbors_, worker_->counters()).dump()};
-    if (path == "/api/v1/neighbors") return {200, neighbors_document(interfaces_, neighbors_).dump()};
-    if (path == "/api/v1/interfaces") return {200, interfaces_document(interfaces_, driver_->kernel_drops()).dump()};
-    return {
-        404,
-        R"({"error": "no such document", "documents": ["/api/v1/counters", "/api/v1/neighbors", "/api/v1/interfaces"]})"};
 }
 
 }  // namespace dsr::lb

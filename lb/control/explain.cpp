@@ -58,8 +58,9 @@ std::uint32_t mtu_left(const config::Config& config) {
 void print_text(const Json& answer) {
     std::vector<std::vector<sys::Cell>> rows;
     for (const auto& [key, value] : answer.items())
-        rows.push_back(
-            {sys::Cell{key, sys::Colour::dim}, sys::Cell{value.is_string() ? value.get<std::string>() : value.dump()}});
+        if (!value.is_null())
+            rows.push_back({sys::Cell{key, sys::Colour::dim},
+                            sys::Cell{value.is_string() ? value.get<std::string>() : value.dump()}});
     std::fputs(sys::format_table(rows, sys::Painter(stdout)).c_str(), stdout);
 }
 
@@ -86,9 +87,10 @@ int explain(const ExplainOptions& options) {
     const wire::FlowKey flow{source->address, destination->address, source->port, destination->port,
                              static_cast<std::uint8_t>(options.protocol)};
     const std::uint32_t slot = ring::slot_of(ring::flow_hash(flow), static_cast<std::uint32_t>(table->size()));
-    const bool layer2 = config->network_profiles[service->network_profile].dsr_type == config::DsrType::l2;
+    const config::NetworkProfile& profile = config->network_profiles[service->network_profile];
+    const bool layer2 = profile.dsr_type == config::DsrType::l2;
     const std::uint32_t mtu = mtu_left(*config);
-    const Json answer = {
+    Json answer = {
         {"flow", options.source + " -> " + options.destination + " " + std::string(protocol_text(options.protocol))},
         {"service", service->name},
         {"pool", pool.name},
@@ -98,6 +100,11 @@ int explain(const ExplainOptions& options) {
         {"dsr_type", layer2 ? "l2" : "l3"},
         {"encapsulation", layer2 ? "none: only the MAC addresses are rewritten" : "IP-in-IP, 20 bytes"},
         {"mtu_left", layer2 ? mtu : mtu - 20}};
+    if (profile.per_packet) {
+        answer["server"] = nullptr;
+        answer["slot"] = nullptr;
+        answer["per_packet"] = "every datagram is hashed anew: any server of the pool, by its share of the slots";
+    }
     if (options.json)
         std::printf("%s\n", answer.dump().c_str());
     else

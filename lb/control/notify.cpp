@@ -1,11 +1,21 @@
 #include "lb/control/notify.hpp"
 
+#include <cstdint>
+#include <ctime>
+
 #include <systemd/sd-daemon.h>
 
 namespace dsr::lb {
 
 void notify_ready(const std::string& status) {
     ::sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
+}
+
+void notify_reloading() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    const auto microseconds = static_cast<std::int64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
+    ::sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds)).c_str());
 }
 
 void notify_stopping() {

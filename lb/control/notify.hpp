@@ -6,6 +6,7 @@
 namespace dsr::lb {
 
 void notify_ready(const std::string& status);
+void notify_reloading();
 void notify_stopping();
 
 }  // namespace dsr::lb

@@ -2,6 +2,7 @@
 
 #include "lb/control/console.hpp"
 #include "lb/control/interfaces.hpp"
+#include "lb/control/next_hops.hpp"
 
 namespace dsr::lb {
 
@@ -14,12 +15,16 @@ std::optional<OfflineTable> load_offline_table(const std::string& config_path) {
         say(interfaces.error().message);
         return std::nullopt;
     }
-    NeighborMacs neighbors;
+    Network network{data_plane_interfaces(*interfaces), {}, {}};
+    std::set<wire::Ipv4Address> servers;
+    for (const auto& pool : offline.config.pools)
+        for (const auto& server : pool.servers)
+            servers.insert(server.address);
+    network.next_hops = next_hops_of_file(*interfaces, servers);
     for (const auto& neighbor : offline.config.load_balancer.neighbors)
-        neighbors.emplace(neighbor.address, neighbor.mac);
+        network.macs.emplace(neighbor.address, neighbor.mac);
     RingCache rings;
-    auto table = build_forwarding_table(offline.config, data_plane_interfaces(*interfaces), neighbors, true,
-                                        offline.identities, rings);
+    auto table = build_forwarding_table(offline.config, network, true, offline.identities, rings);
     if (!table) {
         say(table.error().message);
         return std::nullopt;

@@ -47,34 +47,39 @@ public:
             services_[offline.identities.service(service.name).value_or(kNoId)] = service.name;
     }
 
+    // A fragment that is held has its line when it ends; lines stay in the order of the frames.
     void write(const Packet& packet, const ForwardingTable& table) {
-        Json line = {{"frame", ++frame_},
+        if (packet.verdict == Verdict::held) return;
+        waiting_[packet.number] = line(packet, table);
+        for (auto next = waiting_.begin(); next != waiting_.end() && next->first == frame_ + 1;
+             next = waiting_.erase(next)) {
+            out_ << next->second << '\n';
+            ++frame_;
+        }
+    }
+
+private:
+    std::string line(const Packet& packet, const ForwardingTable& table) {
+        Json line = {{"frame", packet.number},
                      {"verdict", name(packet.verdict)},
                      {"reason", nullptr},
                      {"service", nullptr},
                      {"server", nullptr}};
         if (packet.verdict == Verdict::dropped) line["reason"] = name(packet.reason);
+        if (packet.verdict == Verdict::answered) line["reason"] = name(packet.answer);
         if (packet.service != kNoId) line["service"] = services_[packet.service];
-        if (packet.server != kNoId) line["server"] = wire::to_string(table.servers[packet.server].address);
-        out_ << line.dump() << '\n';
+        if (packet.server != kNoServer) line["server"] = wire::to_string(table.servers[packet.server].address);
+        return line.dump();
     }
 
-private:
     std::ofstream& out_;
     std::map<ServiceId, std::string> services_;
-    std::uint64_t frame_ = 0;  // as capture tools number them: from 1
+    std::map<std::uint32_t, std::string> waiting_;  // for the lines of frames before them
+    std::uint32_t frame_ = 0;                       // written last; as capture tools number them: from 1
 };
 
 void print_counts(const Counters& counters) {
-    using sys::Cell;
-    const Json document = verdict_counts(counters);
-    std::vector<std::vector<Cell>> rows;
-    for (const char* key : {"received", "forwarded", "answered", "passed"})
-        rows.push_back({Cell{key}, Cell{std::to_string(document[key].get<std::uint64_t>())}});
-    for (const auto& [reason, count] : document["dropped"].items())
-        rows.push_back(
-            {Cell{"dropped: " + reason, sys::Colour::yellow}, Cell{std::to_string(count.get<std::uint64_t>())}});
-    std::fputs(sys::format_table(rows, sys::Painter(stdout)).c_str(), stdout);
+    std::fputs(sys::format_table(verdict_rows(verdict_counts(counters)), sys::Painter(stdout)).c_str(), stdout);
 }
 
 }  // namespace
@@ -101,6 +106,7 @@ int replay(const ReplayOptions& options) {
     Worker worker(**driver, offline->config.load_balancer.flow_table_entries, offline->table.get());
     while (worker.run_burst() > 0)
         continue;
+    worker.finish();
     if (const auto finished = (*driver)->finish(); !finished) return report(finished.error().message, 1);
     if (options.verdicts && !verdict_file.flush()) return report("'" + *options.verdicts + "' cannot be written", 1);
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "common/config/reader.hpp"
+#include "lb/control/api.hpp"
 #include "lb/control/balancer.hpp"
 #include "lb/control/console.hpp"
 #include "lb/control/event_loop.hpp"
@@ -22,7 +23,7 @@ constexpr auto kResolveTime = 3s;
 // From start to end of one `lb run`, on the control thread.
 class Run {
 public:
-    Run(Balancer& balancer, EventLoop& loop) : balancer_(balancer), loop_(loop) {}
+    Run(Balancer& balancer, Api& api, EventLoop& loop) : balancer_(balancer), api_(api), loop_(loop) {}
 
     int operator()() {
         if (const auto watched = watch(); !watched) return report(watched.error().message);
@@ -32,6 +33,8 @@ public:
         for (const auto& sentence : balancer_.unresolved())
             say("warning: " + sentence);
         if (const auto announced = balancer_.announce(); !announced) return report(announced.error().message);
+        ready_ = true;
+        api_.take_commands();
         say("ready: " + balancer_.summary());
         notify_ready("forwarding " + balancer_.summary());
 
@@ -44,11 +47,12 @@ public:
 
 private:
     Result<void> watch() {
-        for (const auto& server : balancer_.api())
+        for (const auto& server : api_.servers())
             if (auto watched = loop_.watch(server->fd(), [&server] { server->serve(); }); !watched) return watched;
         return loop_.watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) {
-            if (signal == SIGHUP) return say("SIGHUP ignored: this version of lb does not reload; restart it");
-            end(0);
+            if (signal != SIGHUP) return end(0);
+            // While lb starts, it has just read the file.
+            if (ready_) (void)api_.reload();
         });
     }
 
@@ -61,12 +65,14 @@ private:
     }
 
     void tick() {
-        for (const auto& server : balancer_.api())
+        for (const auto& server : api_.servers())
             server->serve();
         if (const auto ticked = balancer_.tick(Clock::now()); !ticked) {
             say(ticked.error().message);
             end(1);
         }
+        for (const auto& warning : balancer_.take_warnings())
+            say("warning: " + warning);
     }
 
     void end(int exit_code) {
@@ -81,7 +87,9 @@ private:
     }
 
     Balancer& balancer_;
+    Api& api_;
     EventLoop& loop_;
+    bool ready_ = false;
     bool ended_ = false;
     int exit_code_ = 0;
 };
@@ -106,12 +114,18 @@ int run(const std::string& config_path) {
         say(loop.error().message);
         return 1;
     }
+    auto api = Api::open(config->load_balancer, config_path);
+    if (!api) {
+        say(api.error().message);
+        return 1;
+    }
     auto balancer = Balancer::start(*std::move(config));
     if (!balancer) {
         say(balancer.error().message);
         return balancer.error().exit_code;
     }
-    return Run(**balancer, *loop)();
+    (*api)->attach(**balancer);
+    return Run(**balancer, **api, *loop)();
 }
 
 }  // namespace dsr::lb

@@ -1,5 +1,7 @@
 #include "lb/control/status.hpp"
 
+#include "common/ring/maglev.hpp"
+
 namespace dsr::lb {
 namespace {
 
@@ -15,6 +17,27 @@ Json server_entry(const config::Server& server, const NeighborMonitor& neighbors
             {"mac", mac_or_null(known ? neighbor->second.mac : server.mac)},
             {"packets", counts != nullptr ? counts->packets.get() : 0},
             {"bounced", counts != nullptr ? counts->bounced.get() : 0}};
+}
+
+// How many slots of the ring each server of the pool has, in the order of its servers.
+std::vector<std::uint32_t> slots_of(const config::Pool& pool, std::uint32_t table_size) {
+    std::vector<std::uint32_t> weights;
+    for (const auto& server : pool.servers)
+        weights.push_back(server.state == config::ServerState::enabled ? server.weight : 0);
+    return ring::slot_quotas(weights, table_size);
+}
+
+// Of all services that use the pool.
+std::uint64_t packets_of(const config::Config& config, std::size_t pool, const config::Server& server,
+                         Balancer& balancer) {
+    std::uint64_t packets = 0;
+    const auto id = balancer.identities().server(config.pools[pool].name, server.address).value_or(kNoServer);
+    for (const auto& service : config.virtual_services) {
+        if (service.pool != pool) continue;
+        const ServiceId service_id = balancer.identities().service(service.name).value_or(kNoId);
+        if (const auto* counts = balancer.counters().members.find(service_id, id)) packets += counts->packets.get();
+    }
+    return packets;
 }
 
 }  // namespace
@@ -40,6 +63,16 @@ Json verdict_counts(const Counters& counters) {
     return document;
 }
 
+std::vector<std::vector<sys::Cell>> verdict_rows(const Json& counts) {
+    using sys::Cell;
+    std::vector<std::vector<Cell>> rows;
+    for (const char* key : {"received", "forwarded", "answered", "passed"})
+        rows.push_back({Cell{key}, Cell{counts[key].dump()}});
+    for (const auto& [reason, count] : counts["dropped"].items())
+        rows.push_back({Cell{"dropped: " + reason, sys::Colour::yellow}, Cell{count.dump()}});
+    return rows;
+}
+
 std::string ports_text(const std::vector<config::PortRange>& ports) {
     std::string text;
     for (const auto& range : ports) {
@@ -53,11 +86,28 @@ std::string_view protocol_text(config::Protocol protocol) {
     return protocol == config::Protocol::tcp ? "tcp" : "udp";
 }
 
+std::string_view state_text(config::ServerState state) {
+    switch (state) {
+        case config::ServerState::enabled:
+            return "enabled";
+        case config::ServerState::draining:
+            return "draining";
+        case config::ServerState::disabled:
+            return "disabled";
+    }
+    return "unknown";
+}
+
 Json counters_document(const config::Config& config, Identities& identities, const NeighborMonitor& neighbors,
                        const Counters& counters) {
     Json document = verdict_counts(counters);
+    Json answers = Json::object();
+    for (std::size_t kind = 0; kind < kAnswerCount; ++kind)
+        answers[std::string(name(static_cast<Answer>(kind)))] = counters.answers[kind].get();
+    document["answers"] = answers;
     document["new_flows"] = counters.new_flows.get();
     document["flow_table_full"] = counters.flow_table_full.get();
+    document["flow_limit"] = counters.flow_limit.get();
     Json services = Json::array();
     for (const auto& service : config.virtual_services) {
         const config::Pool& pool = config.pools[service.pool];
@@ -76,6 +126,34 @@ Json counters_document(const config::Config& config, Identities& identities, con
         services.push_back(entry);
     }
     document["services"] = services;
+    return document;
+}
+
+Json servers_document(Balancer& balancer) {
+    const config::Config& config = balancer.config();
+    Json document = Json::array();
+    for (std::size_t p = 0; p < config.pools.size(); ++p) {
+        const config::Pool& pool = config.pools[p];
+        const auto slots = slots_of(pool, config.load_balancer.maglev_table_size);
+        for (std::size_t s = 0; s < pool.servers.size(); ++s) {
+            const config::Server& server = pool.servers[s];
+            const auto hop = balancer.next_hops().find(server.address);
+            const bool reached = hop != balancer.next_hops().end();
+            const auto& neighbors = balancer.neighbors().neighbors();
+            const auto neighbor = reached ? neighbors.find(hop->second.address) : neighbors.end();
+            document.push_back(
+                {{"pool", pool.name},
+                 {"address", wire::to_string(server.address)},
+                 {"state", state_text(server.state)},
+                 {"file_state", state_text(balancer.file_config().pools[p].servers[s].state)},
+                 {"weight", server.weight},
+                 {"slots", slots[s]},
+                 {"slots_share", static_cast<double>(slots[s]) / config.load_balancer.maglev_table_size},
+                 {"next_hop", reached ? Json(wire::to_string(hop->second.address)) : Json(nullptr)},
+                 {"mac", neighbor != neighbors.end() ? mac_or_null(neighbor->second.mac) : mac_or_null(server.mac)},
+                 {"packets", packets_of(config, p, server, balancer)}});
+        }
+    }
     return document;
 }
 

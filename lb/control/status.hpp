@@ -4,11 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/config/model.hpp"
-#include "lb/control/interfaces.hpp"
-#include "lb/dataplane/counters.hpp"
-#include "lb/driver/pcap_driver.hpp"
-#include "lb/monitor/neighbors.hpp"
-#include "lb/state/identities.hpp"
+#include "common/sys/terminal.hpp"
+#include "lb/control/balancer.hpp"
 
 namespace dsr::lb {
 
@@ -16,14 +13,21 @@ using Json = nlohmann::ordered_json;
 
 // {"received", "forwarded", "answered", "passed", "dropped": {reason: n}}; reasons that never happened are left out.
 Json verdict_counts(const Counters& counters);
+// The same as lines of a table, for people.
+std::vector<std::vector<sys::Cell>> verdict_rows(const Json& counts);
 
 // "80,443,8000-8100"
 std::string ports_text(const std::vector<config::PortRange>& ports);
 std::string_view protocol_text(config::Protocol protocol);
+std::string_view state_text(config::ServerState state);
 
-// verdict_counts, and per service and server what was forwarded, came back, bounced.
+// verdict_counts, what the answers were, flows, and per service and server what was forwarded, came back, bounced.
 Json counters_document(const config::Config& config, Identities& identities, const NeighborMonitor& neighbors,
                        const Counters& counters);
+
+// [{"pool", "address", "state", "file_state", "weight", "slots", "slots_share", "next_hop", "mac", "packets"}];
+// `file_state` differs from `state` where an operator has changed it.
+Json servers_document(Balancer& balancer);
 
 // [{"address", "interface", "state", "mac"}]
 Json neighbors_document(const std::vector<HostInterface>& interfaces, const NeighborMonitor& neighbors);

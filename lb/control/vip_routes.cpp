@@ -72,19 +72,19 @@ Result<std::unique_ptr<VipRoutes>> VipRoutes::open(netlink::Socket& socket) {
 }
 
 Result<void> VipRoutes::set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {
-    for (const auto vip : vips) {
-        if (announced_.contains(vip)) continue;
-        if (const auto added = netlink::add_route(socket, route_to(vip, index_)); !added) return added;
-        announced_.insert(vip);
-    }
-    for (auto vip = announced_.begin(); vip != announced_.end();) {
-        if (vips.contains(*vip)) {
-            ++vip;
-            continue;
-        }
-        if (const auto deleted = netlink::delete_route(socket, route_to(*vip, index_)); !deleted) return deleted;
-        vip = announced_.erase(vip);
-    }
+    if (const auto up = netlink::set_link_up(socket, index_, true); !up) return up;
+    const auto routes = netlink::routes(socket);
+    if (!routes) return std::unexpected(routes.error());
+    std::set<wire::Ipv4Address> announced;
+    for (const auto& route : *routes)
+        if (route.link_index == index_ && route.protocol == kVipRouteProtocol && route.destination.length == 32)
+            announced.insert(route.destination.address);
+    for (const auto vip : vips)
+        if (!announced.contains(vip))
+            if (auto added = netlink::add_route(socket, route_to(vip, index_)); !added) return added;
+    for (const auto vip : announced)
+        if (!vips.contains(vip))
+            if (auto deleted = netlink::delete_route(socket, route_to(vip, index_)); !deleted) return deleted;
     return {};
 }
 

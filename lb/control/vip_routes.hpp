@@ -23,7 +23,7 @@ public:
     // Needs CAP_NET_ADMIN. Errors: another lb in this network namespace holds the device, no TUN support.
     static Result<std::unique_ptr<VipRoutes>> open(netlink::Socket& socket);
 
-    // Makes the routes exactly these.
+    // Makes the routes exactly these, whatever has become of them meanwhile: what counts is what the kernel has.
     Result<void> set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
 
 private:
@@ -31,7 +31,6 @@ private:
 
     sys::UniqueFd device_;
     int index_;
-    std::set<wire::Ipv4Address> announced_;
 };
 
 // Nothing of this host may stand where the VIPs go: neither an address of its own, for its kernel would answer in lb's

@@ -14,7 +14,7 @@ void handle_arp(const ForwardingTable& table, Packet& packet, const wire::Ethern
     packet.verdict = Verdict::passed;
     // A sender that announces the VIP as its own gets no answer.
     if (!table.active || request.operation.host() != wire::kArpRequest ||
-        !table.service_map.is_vip(request.target_address) || request.sender_address == request.target_address)
+        table.service_map.find(request.target_address) == nullptr || request.sender_address == request.target_address)
         return;
 
     auto& ethernet = wire::header_at<wire::EthernetHeader>(packet.mutable_bytes());
@@ -28,6 +28,7 @@ void handle_arp(const ForwardingTable& table, Packet& packet, const wire::Ethern
     packet.egress = packet.ingress;
     packet.neighbor = false;
     packet.verdict = Verdict::answered;
+    packet.answer = Answer::arp;
 }
 
 }  // namespace dsr::lb

@@ -3,33 +3,44 @@
 #include "common/ring/flow_hash.hpp"
 
 namespace dsr::lb {
+namespace {
 
-ServerId ring_server(const Service& service, std::uint64_t flow_hash) {
-    if (!service.ring || service.ring->empty()) return kNoId;
-    return (*service.ring)[ring::slot_of(flow_hash, static_cast<std::uint32_t>(service.ring->size()))];
+FlowTable::Entry* remember(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                           WorkerState& state) {
+    if (lookup.event == FlowEvent::rst) return nullptr;  // it ends a flow that is not known
+    if (!state.new_flows.take(now, table.new_flows_per_second)) {
+        state.counters.flow_limit.add();
+        return nullptr;
+    }
+    auto* entry = state.flows.insert(lookup.key, service.vip_id, lookup.hash, now);
+    (entry != nullptr ? state.counters.new_flows : state.counters.flow_table_full).add();
+    return entry;
 }
 
-ServerId choose_server(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
-                       FlowTable& flows, Counters& counters) {
-    FlowTable::Entry* entry = flows.find(lookup.flow, service.vip_id, lookup.hash, now);
-    if (entry != nullptr && entry->server < table.servers.size()) {
-        const Server& server = table.servers[entry->server];
-        if (server.keeps_flows && (server.takes_new_flows || !lookup.opens)) [[likely]] {
-            FlowTable::touch(*entry, now, service.idle_timeout);
-            return entry->server;
-        }
-    }
+}  // namespace
+
+ServerId ring_server(const Service& service, std::uint64_t flow_hash) {
+    if (!service.ring || service.ring->slots.empty()) return kNoServer;
+    const auto& slots = service.ring->slots;
+    return service.ring->servers[slots[ring::slot_of(flow_hash, static_cast<std::uint32_t>(slots.size()))]];
+}
+
+ServerId choose_anew(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                     WorkerState& state, FlowTable::Entry* entry) {
     const ServerId chosen = ring_server(service, lookup.hash);
-    if (chosen == kNoId) return kNoId;
-    if (entry == nullptr) {
-        entry = flows.insert(lookup.flow, service.vip_id, lookup.hash, now);
-        (entry != nullptr ? counters.new_flows : counters.flow_table_full).add();
-    }
+    if (chosen == kNoServer) return kNoServer;
+    if (entry == nullptr) entry = remember(table, service, lookup, now, state);
     if (entry != nullptr) {
-        entry->server = chosen;
-        FlowTable::touch(*entry, now, service.idle_timeout);
+        entry->server = chosen & kNoServer;  // 24 bits
+        FlowTable::advance(*entry, lookup.event, now, service.idle_timeout);
     }
     return chosen;
+}
+
+ServerId server_of_flow(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                        FlowTable& flows) {
+    const FlowTable::Entry* entry = flows.find(lookup.key, service.vip_id, lookup.hash, now);
+    return keeper(table, service, entry) != nullptr ? entry->server : ring_server(service, lookup.hash);
 }
 
 }  // namespace dsr::lb

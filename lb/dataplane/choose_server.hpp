@@ -1,24 +1,50 @@
 // Which server gets a packet: the one the flow already has, else the ring's choice for it.
 #pragma once
 
-#include "common/wire/flow_key.hpp"
-#include "lb/dataplane/counters.hpp"
-#include "lb/dataplane/flow_table.hpp"
+#include "lb/dataplane/classified.hpp"
 #include "lb/dataplane/forwarding_table.hpp"
+#include "lb/dataplane/worker_state.hpp"
 
 namespace dsr::lb {
 
-struct FlowLookup {
-    wire::FlowKey flow;
-    std::uint64_t hash = 0;  // ring::flow_hash(flow)
-    bool opens = false;      // a TCP SYN: the client starts anew, so a draining server need not keep it
-};
-
-// The ring's choice alone, or kNoId when no server takes new flows.
+// The ring's choice alone, or kNoServer when no server takes new flows.
 ServerId ring_server(const Service& service, std::uint64_t flow_hash);
 
-// Flow table first, ring on a miss; remembers and refreshes the flow. kNoId when no server takes it.
-ServerId choose_server(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
-                       FlowTable& flows, Counters& counters);
+// A new connection from the port of one that has ended: a draining server need not take it. A SYN of a flow that is
+// half open is the same one sent again, and one of an established flow may be forged.
+inline bool opens_anew(const FlowTable::Entry& entry, FlowEvent event) {
+    return event == FlowEvent::syn && (entry.state == FlowState::closing || entry.state == FlowState::reset);
+}
+
+// Whether a server still is one of the service's, for flows that it has.
+inline bool serves(const Server& server, const Service& service) {
+    return server.keeps_flows && server.pool == service.pool;
+}
+
+// The server that a flow has and may keep, or null.
+inline const Server* keeper(const ForwardingTable& table, const Service& service, const FlowTable::Entry* entry) {
+    if (entry == nullptr || entry->server >= table.servers.size()) return nullptr;
+    const Server& server = table.servers[entry->server];
+    return serves(server, service) ? &server : nullptr;
+}
+
+// The ring's choice for a flow that has no server or may not keep it: `entry`, null when the flow is new.
+ServerId choose_anew(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                     WorkerState& state, FlowTable::Entry* entry);
+
+// Flow table first, ring on a miss; remembers and refreshes the flow. kNoServer when no server takes it.
+inline ServerId choose_server(const ForwardingTable& table, const Service& service, const FlowLookup& lookup,
+                              FlowTime now, WorkerState& state) {
+    FlowTable::Entry* entry = state.flows.find(lookup.key, service.vip_id, lookup.hash, now);
+    const Server* server = keeper(table, service, entry);
+    if (server == nullptr || (!server->takes_new_flows && opens_anew(*entry, lookup.event))) [[unlikely]]
+        return choose_anew(table, service, lookup, now, state, entry);
+    FlowTable::advance(*entry, lookup.event, now, service.idle_timeout);
+    return entry->server;
+}
+
+// The server that the flow has, or would get; remembers and refreshes nothing.
+ServerId server_of_flow(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                        FlowTable& flows);
 
 }  // namespace dsr::lb

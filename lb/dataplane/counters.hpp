@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "lb/dataplane/member_counters.hpp"
 #include "lb/dataplane/packet.hpp"
@@ -20,23 +21,41 @@ struct Counters {
     Counter received;
     std::array<Counter, 3> verdicts;  // by Verdict; dropped ones are in `dropped`
     std::array<Counter, kDropCount> dropped;
+    std::array<Counter, kAnswerCount> answers;  // what `answered` consists of
     Counter new_flows;
-    Counter flow_table_full;  // new flows that found no room: served by the ring alone
+    // Packets of flows that could not be remembered, and so were served by the ring alone:
+    Counter flow_table_full;  // no room
+    Counter flow_limit;       // too many new flows in this second
     // Indexed by ServiceId; sized for every id there can be, 1 MB, so that a reload never moves them.
     std::unique_ptr<ServiceCounters[]> services{new ServiceCounters[kNoId]};
     MemberCounters members;
 
-    // Counts the packet's end.
-    void account(const Packet& packet) {
+    // Counts the ends of a burst's packets. Those that are held have none yet.
+    void account(std::span<const Packet> burst) {
+        std::uint64_t forwarded = 0;
+        for (const Packet& packet : burst) {
+            if (packet.verdict != Verdict::forwarded) [[unlikely]] {
+                account_other(packet);
+                continue;
+            }
+            ++forwarded;
+            services[packet.service].packets.add();
+            members.at(packet.service, packet.server).packets.add();
+        }
+        received.add(forwarded);
+        verdicts[static_cast<std::size_t>(Verdict::forwarded)].add(forwarded);
+    }
+    void account(const Packet& packet) { account({&packet, 1}); }
+
+private:
+    void account_other(const Packet& packet) {
+        if (packet.verdict == Verdict::held) return;
         received.add();
         if (packet.verdict == Verdict::dropped)
             dropped[static_cast<std::size_t>(packet.reason)].add();
         else
             verdicts[static_cast<std::size_t>(packet.verdict)].add();
-        if (packet.verdict == Verdict::forwarded) {
-            services[packet.service].packets.add();
-            members.at(packet.service, packet.server).packets.add();
-        }
+        if (packet.verdict == Verdict::answered) answers[static_cast<std::size_t>(packet.answer)].add();
     }
 };
 

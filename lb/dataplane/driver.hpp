@@ -17,12 +17,12 @@ class Driver {
 public:
     virtual ~Driver() = default;
 
-    // Fills up to kBurstSize packets (data, length, ingress; the rest reset) without waiting; returns how many.
-    // Their bytes stay valid until the next receive().
+    // Fills up to kBurstSize packets (data, length, ingress, perhaps number; the rest reset) without waiting; returns
+    // how many. Their bytes, and kHeadroom more in front of each, stay valid until the next receive().
     virtual std::size_t receive(std::span<Packet, kBurstSize> burst) = 0;
 
-    // Sends those packets that leave(), in order, cutting super-frames; what cannot be sent becomes
-    // dropped: transmit_failed. The others are the kernel's or nobody's: nothing is done with them.
+    // Sends those packets that leave(), in order, cutting those that are marked so (cutter.hpp); what cannot be sent
+    // becomes dropped: transmit_failed. The others are the kernel's or nobody's: nothing is done with them.
     virtual void transmit(std::span<Packet> burst) = 0;
 
     // Seconds on the clock by which flows age; for a capture file, the capture's.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/wire/headers.hpp"
+#include "lb/dataplane/packet.hpp"
 
 namespace dsr::lb {
 
@@ -14,6 +15,13 @@ inline void rewrite_layer2(wire::MutableBytes frame, const wire::MacAddress& ser
     auto& ethernet = wire::header_at<wire::EthernetHeader>(frame);
     ethernet.destination = server;
     ethernet.source = ours;
+}
+
+// The frame goes back to whoever sent it, on the interface it came in by.
+inline void send_back(Packet& packet, const wire::MacAddress& ours) {
+    const wire::MacAddress sender = wire::header_at<wire::EthernetHeader>(packet.bytes()).source;
+    rewrite_layer2(packet.mutable_bytes(), sender, ours);
+    packet.egress = packet.ingress;
 }
 
 }  // namespace dsr::lb

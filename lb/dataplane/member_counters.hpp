@@ -30,12 +30,12 @@ struct MemberCounts {
 
 class MemberCounters {
 public:
-    // Only by the owning worker. Once some 100,000 pairs were seen, further ones share one set of counters.
+    // Only by the owning worker. Once some 200,000 pairs were seen, further ones share one set of counters.
     MemberCounts& at(ServiceId service, ServerId server) {
-        const std::uint32_t key = key_of(service, server);
+        const std::uint64_t key = key_of(service, server);
         for (std::size_t probe = 0; probe < kProbes; ++probe) {
             Slot& slot = slots_[index(key, probe)];
-            const std::uint32_t found = slot.key.load(std::memory_order_relaxed);
+            const std::uint64_t found = slot.key.load(std::memory_order_relaxed);
             if (found == key) return slot.counts;
             if (found != kFree) continue;
             slot.key.store(key, std::memory_order_release);
@@ -46,10 +46,10 @@ public:
 
     // Null when the pair was never counted.
     [[nodiscard]] const MemberCounts* find(ServiceId service, ServerId server) const {
-        const std::uint32_t key = key_of(service, server);
+        const std::uint64_t key = key_of(service, server);
         for (std::size_t probe = 0; probe < kProbes; ++probe) {
             const Slot& slot = slots_[index(key, probe)];
-            const std::uint32_t found = slot.key.load(std::memory_order_acquire);
+            const std::uint64_t found = slot.key.load(std::memory_order_acquire);
             if (found == key) return &slot.counts;
             if (found == kFree) return nullptr;
         }
@@ -57,18 +57,18 @@ public:
     }
 
 private:
-    static constexpr std::size_t kSlots = 131072;  // a power of two; 3 MB
+    static constexpr std::size_t kSlots = std::size_t{1} << 18U;  // 6 MB
     static constexpr std::size_t kProbes = 64;
-    static constexpr std::uint32_t kFree = 0xffffffffU;  // (kNoId, kNoId) is no pair
+    static constexpr std::uint64_t kFree = ~std::uint64_t{0};
 
     struct Slot {
-        std::atomic<std::uint32_t> key{kFree};
+        std::atomic<std::uint64_t> key{kFree};
         MemberCounts counts;
     };
 
-    static std::uint32_t key_of(ServiceId service, ServerId server) { return std::uint32_t{service} << 16U | server; }
-    static std::size_t index(std::uint32_t key, std::size_t probe) {
-        return (static_cast<std::size_t>(std::uint64_t{key} * 0x9e3779b97f4a7c15ULL >> 47U) + probe) & (kSlots - 1);
+    static std::uint64_t key_of(ServiceId service, ServerId server) { return std::uint64_t{service} << 24U | server; }
+    static std::size_t index(std::uint64_t key, std::size_t probe) {
+        return (static_cast<std::size_t>(key * 0x9e3779b97f4a7c15ULL >> 46U) + probe) & (kSlots - 1);
     }
 
     std::unique_ptr<Slot[]> slots_{new Slot[kSlots]};

@@ -1,10 +1,11 @@
-// (VIP, protocol, port) -> virtual service, and which addresses are VIPs. Built once, then read only.
+// Which addresses are VIPs, and (protocol, port) -> virtual service of each. Built once, then read only.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "common/wire/address.hpp"
+#include "common/wire/headers.hpp"
 #include "lb/dataplane/packet.hpp"
 
 namespace dsr::lb {
@@ -15,31 +16,67 @@ struct ServicePorts {
     ServiceId service = kNoId;
 };
 
-// Open addressing over the VIPs: one probe for nearly every packet, then a binary search over the VIP's port ranges.
+// A virtual IP address and what is served there.
+struct Vip {
+    wire::Ipv4Address address;
+    bool forward_echo = false;       // echo requests go to a server; false: lb answers them
+    ServiceId with_servers = kNoId;  // its first service that has a server for new flows, if any
+    std::vector<ServicePorts> tcp;   // sorted; ranges do not overlap
+    std::vector<ServicePorts> udp;
+
+    void add(std::uint8_t protocol, ServicePorts ports);
+    // Null for protocols that have no services.
+    [[nodiscard]] const std::vector<ServicePorts>* ports_of(std::uint8_t protocol) const {
+        if (protocol == wire::kProtocolTcp) return &tcp;
+        return protocol == wire::kProtocolUdp ? &udp : nullptr;
+    }
+    // kNoId when there is none.
+    [[nodiscard]] ServiceId service(std::uint8_t protocol, std::uint16_t port) const {
+        const auto* ranges = ports_of(protocol);
+        if (ranges == nullptr) return kNoId;
+        if (ranges->size() > kFew) return search(*ranges, port);
+        for (const ServicePorts& range : *ranges)
+            if (port <= range.last) return port >= range.first ? range.service : kNoId;
+        return kNoId;
+    }
+
+private:
+    // So many ranges are looked through faster one after the other.
+    static constexpr std::size_t kFew = 4;
+    static ServiceId search(const std::vector<ServicePorts>& ranges, std::uint16_t port);
+};
+
+// Open addressing over the VIPs: one probe for nearly every packet.
 class ServiceMap {
 public:
     ServiceMap() : slots_(1) {}
 
-    // Ranges of one VIP and protocol must not overlap.
-    void add(wire::Ipv4Address vip, std::uint8_t protocol, ServicePorts ports);
-
-    [[nodiscard]] bool is_vip(wire::Ipv4Address address) const {
-        return !address.is_unspecified() && find_slot(address).address == address.host();
+    // The VIP's entry, made when it is new. Valid until the next call.
+    Vip& at(wire::Ipv4Address vip);
+    // Null when the address is no VIP.
+    [[nodiscard]] const Vip* find(wire::Ipv4Address address) const {
+        const Slot& slot = slots_[slot_of(address)];
+        return slot.address != 0 ? &vips_[slot.vip] : nullptr;
     }
-    // kNoId when there is none; only TCP and UDP have services.
-    [[nodiscard]] ServiceId find(wire::Ipv4Address vip, std::uint8_t protocol, std::uint16_t port) const;
 
 private:
     struct Slot {
         std::uint32_t address = 0;  // host order; 0.0.0.0 is never a VIP
-        std::vector<ServicePorts> tcp;
-        std::vector<ServicePorts> udp;
+        std::uint32_t vip = 0;      // index into vips_
     };
-    [[nodiscard]] const Slot& find_slot(wire::Ipv4Address address) const;
+    // Where the address is, or where it would go.
+    [[nodiscard]] std::size_t slot_of(wire::Ipv4Address address) const {
+        std::size_t index =
+            static_cast<std::size_t>((std::uint64_t{address.host()} * 0x9e3779b97f4a7c15ULL) >> 32U) & mask_;
+        while (slots_[index].address != address.host() && slots_[index].address != 0)
+            index = (index + 1) & mask_;
+        return index;
+    }
     void grow();
 
     std::vector<Slot> slots_;  // a power of two, at most half full
-    std::size_t used_ = 0;
+    std::size_t mask_ = 0;     // their number - 1
+    std::vector<Vip> vips_;
 };
 
 }  // namespace dsr::lb

@@ -12,6 +12,20 @@ std::string_view name(Verdict verdict) {
             return "passed";
         case Verdict::dropped:
             return "dropped";
+        case Verdict::held:
+            return "held";
+    }
+    return "unknown";
+}
+
+std::string_view name(Answer answer) {
+    switch (answer) {
+        case Answer::arp:
+            return "arp";
+        case Answer::icmp_echo:
+            return "icmp_echo";
+        case Answer::fragmentation_needed:
+            return "fragmentation_needed";
     }
     return "unknown";
 }
@@ -22,6 +36,12 @@ std::string_view name(Drop reason) {
             return "not_served";
         case Drop::fragment:
             return "fragment";
+        case Drop::fragment_expired:
+            return "fragment_expired";
+        case Drop::fragment_overflow:
+            return "fragment_overflow";
+        case Drop::icmp_unknown_flow:
+            return "icmp_unknown_flow";
         case Drop::no_server:
             return "no_server";
         case Drop::no_neighbor:

@@ -14,28 +14,50 @@ constexpr std::chrono::milliseconds kDrainTime{1000};
 // The flow table is swept once in this many seconds; see FlowTable::sweep.
 constexpr std::size_t kSweepPeriod = 1800;
 
+std::size_t largest_frame(const ForwardingTable& table) {
+    std::uint32_t mtu = 0;
+    for (const Interface& interface : table.interfaces)
+        mtu = std::max(mtu, interface.mtu);
+    return mtu + sizeof(wire::EthernetHeader) + 2 * sizeof(wire::VlanTag);
+}
+
 }  // namespace
 
 Worker::Worker(Driver& driver, std::size_t flow_table_entries, const ForwardingTable* table)
-    : driver_(driver), flows_(flow_table_entries), table_(table), published_(table), in_use_(table) {}
+    : driver_(driver),
+      state_(flow_table_entries, largest_frame(*table)),
+      table_(table),
+      published_(table),
+      in_use_(table) {}
 
 std::size_t Worker::run_burst() {
     pick_up_table();
     send_waiting_arp();
     const std::size_t count = driver_.receive(burst_);
-    const std::uint64_t now = driver_.now();
-    age_flows(now);
-    if (count == 0) return 0;
+    tick(driver_.now());
+    if (count != 0) process(std::span(burst_).first(count));
+    if (state_.fragments.any_to_take(static_cast<FlowTime>(now_))) [[unlikely]]
+        release_fragments();
+    return count;
+}
 
-    const std::span<Packet> burst = std::span(burst_).first(count);
-    forward(*table_, static_cast<FlowTime>(now), burst, flows_, counters_);
+void Worker::process(std::span<Packet> burst) {
+    forward(*table_, static_cast<FlowTime>(now_), burst, state_);
     for (const Packet& packet : burst)
         if (packet.neighbor) [[unlikely]]
             hear_arp(packet);
     driver_.transmit(burst);
-    for (const Packet& packet : burst)
-        counters_.account(packet);
-    return count;
+    state_.counters.account(burst);
+}
+
+void Worker::release_fragments() {
+    while (const std::size_t count = state_.fragments.take(burst_, static_cast<FlowTime>(now_)))
+        process(std::span(burst_).first(count));
+}
+
+void Worker::finish() {
+    state_.fragments.expire_all();
+    release_fragments();
 }
 
 void Worker::run() {
@@ -45,6 +67,7 @@ void Worker::run() {
     const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
     while (run_burst() > 0 && std::chrono::steady_clock::now() < deadline)
         continue;
+    finish();
 }
 
 void Worker::pick_up_table() {
@@ -55,11 +78,11 @@ void Worker::pick_up_table() {
     in_use_.store(newest, std::memory_order_release);
 }
 
-void Worker::age_flows(std::uint64_t now) {
-    if (now == swept_at_) [[likely]]
+void Worker::tick(std::uint64_t now) {
+    if (now == now_) [[likely]]
         return;
-    swept_at_ = now;
-    flows_.sweep(flows_.bucket_count() / kSweepPeriod + 1, static_cast<FlowTime>(now));
+    now_ = now;
+    state_.flows.sweep(state_.flows.bucket_count() / kSweepPeriod + 1, static_cast<FlowTime>(now));
 }
 
 void Worker::hear_arp(const Packet& packet) {

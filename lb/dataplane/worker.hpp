@@ -7,11 +7,10 @@
 #include <cstdint>
 
 #include "common/wire/headers.hpp"
-#include "lb/dataplane/counters.hpp"
 #include "lb/dataplane/driver.hpp"
-#include "lb/dataplane/flow_table.hpp"
 #include "lb/dataplane/forwarding_table.hpp"
 #include "lb/dataplane/mailbox.hpp"
+#include "lb/dataplane/worker_state.hpp"
 
 namespace dsr::lb {
 
@@ -34,10 +33,13 @@ public:
 
     // --- by the worker's thread ---
 
-    // One burst: receive, forward, transmit, count. Returns how many packets there were.
+    // One burst: receive, forward, transmit, count; and fragments that need wait no longer. Returns how many were
+    // received.
     std::size_t run_burst();
-    // Bursts until stop(); then what the driver already holds is still served.
+    // Bursts until stop(); then what the driver already holds is still served, and finish()ed.
     void run();
+    // Drops the fragments that still wait.
+    void finish();
 
     // --- by the control thread ---
 
@@ -57,19 +59,20 @@ public:
     }
 
     // --- by any thread ---
-    [[nodiscard]] const Counters& counters() const { return counters_; }
+    [[nodiscard]] const Counters& counters() const { return state_.counters; }
 
 private:
     void pick_up_table();
-    void age_flows(std::uint64_t now);
+    void process(std::span<Packet> burst);
+    void release_fragments();
+    void tick(std::uint64_t now);
     void hear_arp(const Packet& packet);
     void send_waiting_arp();
 
     Driver& driver_;
-    FlowTable flows_;
-    Counters counters_;
+    WorkerState state_;
     const ForwardingTable* table_;
-    std::uint64_t swept_at_ = 0;
+    std::uint64_t now_ = 0;
     std::array<Packet, kBurstSize> burst_;
     std::atomic<const ForwardingTable*> published_;
     std::atomic<const ForwardingTable*> in_use_;

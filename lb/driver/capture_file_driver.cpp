@@ -5,7 +5,7 @@
 
 #include <pcap/pcap.h>
 
-#include "lb/dataplane/offload.hpp"
+#include "lb/dataplane/cutter.hpp"
 
 namespace dsr::lb {
 namespace {
@@ -35,34 +35,37 @@ public:
           buffers_(kBurstSize) {
         for (const Interface& interface : interfaces)
             largest_mtu_ = std::max(largest_mtu_, interface.mtu);
-        segment_.resize(largest_mtu_ + 64);
+        piece_.resize(largest_mtu_ + 64);
     }
 
     // A burst holds frames of one second only: it has one clock reading.
     std::size_t receive(std::span<Packet, kBurstSize> burst) override {
         std::size_t count = 0;
+        before_burst_ = pending_ ? frame_ - 1 : frame_;
         while (count < kBurstSize) {
             if (!pending_ && !read_frame()) break;
             const auto second = static_cast<std::uint64_t>(pending_header_.ts.tv_sec);
             if (count > 0 && second != now_) break;
             now_ = second;
-            buffers_[count].assign(pending_bytes_, pending_bytes_ + pending_header_.caplen);
-            // Room for the bytes an ARP answer may touch is there: answers are written over whole requests only.
+            buffers_[count].resize(kHeadroom);
+            buffers_[count].insert(buffers_[count].end(), pending_bytes_, pending_bytes_ + pending_header_.caplen);
             Packet& packet = burst[count];
             packet = {};
-            packet.data = buffers_[count].data();
+            packet.data = buffers_[count].data() + kHeadroom;
             packet.length = pending_header_.caplen;
+            packet.number = static_cast<std::uint32_t>(frame_);
             packet.ingress = ingress_of(packet);
             times_[count] = pending_header_.ts;
             pending_ = false;
             ++count;
         }
+        if (count > 0) last_of_burst_ = count - 1;
         return count;
     }
 
     void transmit(std::span<Packet> burst) override {
         for (std::size_t i = 0; i < burst.size(); ++i)
-            if (burst[i].leaves()) write_packet(burst[i], times_[i]);
+            if (burst[i].leaves()) write_packet(burst[i]);
         observer_(burst);
     }
 
@@ -108,19 +111,22 @@ private:
         return 0;
     }
 
-    void write_packet(Packet& packet, const timeval& time) {
-        if (packet.segment_payload == 0) return write_frame(packet.bytes(), time);
-        TcpSegmenter segmenter(packet.bytes(), packet.segment_payload);
-        while (!segmenter.done()) {
-            const wire::Bytes segment = segmenter.next(segment_);
-            if (segment.empty()) return packet.drop(Drop::transmit_failed);
-            write_frame(segment, time);
+    void write_packet(Packet& packet) {
+        // A fragment of an earlier burst leaves with the one that it waited for.
+        const std::size_t index = packet.number > before_burst_ ? packet.number - before_burst_ - 1 : last_of_burst_;
+        time_ = times_[index];
+        if (packet.cut == Cut::none) return write_frame(packet.bytes());
+        Cutter cutter(packet);
+        while (!cutter.done()) {
+            const wire::Bytes piece = cutter.next(piece_);
+            if (piece.empty()) return packet.drop(Drop::transmit_failed);
+            write_frame(piece);
         }
     }
 
-    void write_frame(wire::Bytes frame, const timeval& time) {
+    void write_frame(wire::Bytes frame) {
         const auto length = static_cast<bpf_u_int32>(frame.size());
-        const pcap_pkthdr header{time, length, length};
+        const pcap_pkthdr header{time_, length, length};
         ::pcap_dump(reinterpret_cast<u_char*>(output_.get()), &header, frame.data());
     }
 
@@ -133,7 +139,10 @@ private:
     Observer observer_;
     std::vector<std::vector<std::uint8_t>> buffers_;
     std::array<timeval, kBurstSize> times_{};
-    std::vector<std::uint8_t> segment_;
+    std::uint64_t before_burst_ = 0;  // number of the last frame before the burst
+    std::size_t last_of_burst_ = 0;
+    timeval time_{};  // of what is being written
+    std::vector<std::uint8_t> piece_;
     std::uint32_t largest_mtu_ = 0;
     std::uint64_t now_ = 0;
     std::uint64_t frame_ = 0;

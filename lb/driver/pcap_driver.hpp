@@ -12,7 +12,7 @@ namespace dsr::lb {
 
 struct PcapInterface {
     std::string name;
-    std::uint32_t mtu = 1500;  // bytes; the largest segment that a super-frame is cut into
+    std::uint32_t mtu = 1500;  // bytes; the largest piece that a packet is cut into
 };
 
 // Frames that the kernel had no room for, since the driver was opened, one number an interface.

@@ -4,7 +4,7 @@
 
 #include <poll.h>
 
-#include "lb/dataplane/offload.hpp"
+#include "lb/dataplane/cutter.hpp"
 
 namespace dsr::lb {
 
@@ -13,17 +13,17 @@ constexpr std::size_t kLinkHeaderRoom = sizeof(wire::EthernetHeader) + 2 * sizeo
 
 PcapSender::PcapSender(int socket, std::uint32_t mtu)
     : socket_(socket),
-      segment_size_(mtu + kLinkHeaderRoom),
-      segments_(std::make_unique<std::uint8_t[]>(kBatch * segment_size_)) {}
+      piece_size_(mtu + kLinkHeaderRoom),
+      pieces_(std::make_unique<std::uint8_t[]>(kBatch * piece_size_)) {}
 
 void PcapSender::add(Packet& packet) {
-    if (packet.segment_payload == 0) return add_frame(packet, packet.bytes());
-    const auto scratch = [this] { return wire::MutableBytes(segments_.get() + count_ * segment_size_, segment_size_); };
-    TcpSegmenter segmenter(packet.bytes(), packet.segment_payload);
-    while (!segmenter.done() && packet.verdict != Verdict::dropped) {
-        const wire::Bytes segment = segmenter.next(scratch());
-        if (segment.empty()) return packet.drop(Drop::transmit_failed);
-        add_frame(packet, segment);
+    if (packet.cut == Cut::none) return add_frame(packet, packet.bytes());
+    const auto scratch = [this] { return wire::MutableBytes(pieces_.get() + count_ * piece_size_, piece_size_); };
+    Cutter cutter(packet);
+    while (!cutter.done() && packet.verdict != Verdict::dropped) {
+        const wire::Bytes piece = cutter.next(scratch());
+        if (piece.empty()) return packet.drop(Drop::transmit_failed);
+        add_frame(packet, piece);
     }
 }
 

@@ -19,7 +19,7 @@ namespace dsr::lb {
 // add().
 class PcapSender {
 public:
-    // `mtu` bounds the segments of super-frames: their bytes are kept here until they are sent.
+    // `mtu` bounds the pieces that packets are cut into: their bytes are kept here until they are sent.
     PcapSender(int socket, std::uint32_t mtu);
 
     // The packet's bytes must stay valid until flush(). A packet that cannot be sent becomes dropped: transmit_failed.
@@ -35,8 +35,8 @@ private:
     [[nodiscard]] bool wait_for_room(Clock::time_point deadline) const;
 
     int socket_;
-    std::size_t segment_size_;                  // bytes of scratch for each frame of a batch
-    std::unique_ptr<std::uint8_t[]> segments_;  // kBatch * segment_size_
+    std::size_t piece_size_;                  // bytes of scratch for each frame of a batch
+    std::unique_ptr<std::uint8_t[]> pieces_;  // kBatch * piece_size_
     std::array<mmsghdr, kBatch> messages_{};
     std::array<iovec, kBatch> vectors_{};
     std::array<Packet*, kBatch> owners_{};

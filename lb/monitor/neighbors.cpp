@@ -52,6 +52,10 @@ void NeighborMonitor::want(wire::Ipv4Address address, std::uint8_t interface, st
     }
 }
 
+void NeighborMonitor::keep_only(const std::set<wire::Ipv4Address>& wanted) {
+    std::erase_if(neighbors_, [&](const auto& entry) { return !wanted.contains(entry.first); });
+}
+
 bool NeighborMonitor::learn(const ArpMessage& message, Time now) {
     const auto position = neighbors_.find(message.arp.sender_address);
     if (position == neighbors_.end()) return false;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "common/wire/address.hpp"
@@ -32,6 +33,9 @@ public:
 
     // Asks for the address from the next requests() on. A static MAC address is never asked for.
     void want(wire::Ipv4Address address, std::uint8_t interface, std::optional<wire::MacAddress> fixed = std::nullopt);
+
+    // Forgets all others.
+    void keep_only(const std::set<wire::Ipv4Address>& wanted);
 
     // Takes what an ARP message says about its sender. True: a MAC address became known or changed.
     bool learn(const ArpMessage& message, Time now);

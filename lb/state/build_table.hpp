@@ -13,6 +13,7 @@
 #include "common/sys/error.hpp"
 #include "lb/dataplane/forwarding_table.hpp"
 #include "lb/state/identities.hpp"
+#include "lb/state/next_hop.hpp"
 
 namespace dsr::lb {
 
@@ -21,7 +22,7 @@ using NeighborMacs = std::map<wire::Ipv4Address, wire::MacAddress>;
 // The tables of pools whose members did not change, so that a rebuild for a new MAC address costs no ring.
 class RingCache {
 public:
-    using Ring = std::shared_ptr<const std::vector<ServerId>>;
+    using Ring = std::shared_ptr<const lb::Ring>;
     // `members`: (server id, address, weight) of those that take new flows.
     struct Member {
         ServerId id;
@@ -30,6 +31,8 @@ public:
         friend bool operator==(const Member&, const Member&) = default;
     };
     Result<Ring> get(const std::string& pool, const std::vector<Member>& members, std::uint32_t table_size);
+    // Forgets the pools that a configuration has no more.
+    void prune(const config::Config& config);
 
 private:
     struct Cached {
@@ -49,14 +52,17 @@ std::vector<ring::Server> ring_members(const config::Pool& pool);
 // Why this version of lb cannot forward by this configuration, valid as it is; nullopt when it can.
 std::optional<std::string> unsupported(const config::Config& config);
 
-// The interface of `interfaces` whose network contains the address.
-std::optional<std::uint8_t> interface_towards(const std::vector<Interface>& interfaces, wire::Ipv4Address address);
+// What is known of the network around us.
+struct Network {
+    std::vector<Interface> interfaces;
+    NextHops next_hops;  // of servers; one that is missing cannot be reached
+    NeighborMacs macs;   // of next hops
+};
 
-// Errors: a server that no interface's network contains (Layer 2 DSR cannot reach it), a Layer 3 service, too many
-// servers or services. `active`: see ForwardingTable.
+// Errors: a server of a Layer 2 service that is not on the link of an interface, one of a Layer 3 service without a
+// next hop, too many servers or services. `active`: see ForwardingTable.
 Result<std::unique_ptr<const ForwardingTable>> build_forwarding_table(const config::Config& config,
-                                                                      const std::vector<Interface>& interfaces,
-                                                                      const NeighborMacs& neighbors, bool active,
+                                                                      const Network& network, bool active,
                                                                       Identities& identities, RingCache& rings);
 
 }  // namespace dsr::lb

@@ -15,28 +15,28 @@ namespace dsr::lb {
 
 class Identities {
 public:
-    // nullopt once all 65535 numbers of a kind are given out.
-    std::optional<ServiceId> service(const std::string& name) { return number(services_, name); }
+    // nullopt once all numbers of a kind are given out: 65,535 services, as many VIPs, 16,777,215 servers.
+    std::optional<ServiceId> service(const std::string& name) { return number(services_, name, kNoId); }
     std::optional<ServerId> server(const std::string& pool, wire::Ipv4Address address) {
-        return number(servers_, std::pair(pool, address));
+        return number(servers_, std::pair(pool, address), kNoServer);
     }
     std::optional<std::uint16_t> vip(wire::Ipv4Address vip, config::Protocol protocol) {
-        return number(vips_, std::pair(vip, protocol));
+        return number(vips_, std::pair(vip, protocol), kNoId);
     }
 
     [[nodiscard]] std::size_t service_count() const { return services_.size(); }
     [[nodiscard]] std::size_t server_count() const { return servers_.size(); }
 
 private:
-    template <typename Key>
-    static std::optional<std::uint16_t> number(std::map<Key, std::uint16_t>& numbers, const Key& key) {
+    template <typename Key, typename Number>
+    static std::optional<Number> number(std::map<Key, Number>& numbers, const Key& key, Number count) {
         if (const auto known = numbers.find(key); known != numbers.end()) return known->second;
-        if (numbers.size() == kNoId) return std::nullopt;
-        return numbers.emplace(key, static_cast<std::uint16_t>(numbers.size())).first->second;
+        if (numbers.size() == count) return std::nullopt;
+        return numbers.emplace(key, static_cast<Number>(numbers.size())).first->second;
     }
 
     std::map<std::string, std::uint16_t> services_;
-    std::map<std::pair<std::string, wire::Ipv4Address>, std::uint16_t> servers_;
+    std::map<std::pair<std::string, wire::Ipv4Address>, ServerId> servers_;
     std::map<std::pair<wire::Ipv4Address, config::Protocol>, std::uint16_t> vips_;
 };
 
