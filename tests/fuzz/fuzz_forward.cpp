@@ -1,12 +1,14 @@
-// Any frames through the whole data plane: every one ends in one verdict, what is not sent stays as it was, and what is
-// forwarded differs from what came in only where Layer 2 DSR and a finished checksum say so.
+// Any frames through the whole data plane, as a worker runs them: fragments that waited come in again. Between frames
+// time goes by, servers drain, fail and come back. Every frame ends in one verdict; what is not sent stays as it was;
+// what is sent is judged by tests/unit/lb/oracle.hpp.
 //
-// Input: frames one after the other, each as one byte of repairs, two bytes of length (big-endian) and its bytes.
-// The repairs let mutations get past the checks that random bytes would never pass.
+// Input: one byte of options and one that chooses the MTUs; then frames one after the other, each as one byte of
+// repairs, one more that is a step when the repairs say so, two bytes of length (big-endian) and its bytes. The repairs
+// let mutations get past the checks that random bytes would never pass.
+#include <cstdio>
 #include <cstdlib>
 
-#include "lb/dataplane/offload.hpp"
-#include "tests/unit/lb/network.hpp"
+#include "tests/unit/lb/oracle.hpp"
 
 using namespace dsr;
 using namespace dsr::lb;
@@ -14,13 +16,86 @@ using namespace dsr::lb::test;
 
 namespace {
 
-constexpr std::uint8_t kToLb = 1;       // destination MAC address: ours
-constexpr std::uint8_t kToVip = 2;      // IPv4 destination: the VIP
-constexpr std::uint8_t kChecksum = 4;   // IPv4 header checksum: right
-constexpr std::uint8_t kSecondArm = 8;  // came in by the second interface
+enum Options : std::uint8_t {
+    kTcpLayer3 = 1,
+    kUdpLayer3 = 2,
+    kTwoArms = 4,
+    kPerPacket = 8,
+    kForwardEcho = 16,
+    kOuterSource = 32,
+    kNoOffloads = 64,
+    kFarServers = 128,  // behind a gateway; where all is Layer 3
+};
 
-void require(bool holds) {
-    if (!holds) std::abort();
+enum Repairs : std::uint8_t {
+    kToLb = 1,       // destination MAC address: ours
+    kToVip = 2,      // IPv4 destination: the VIP
+    kChecksum = 4,   // IPv4 header checksum: right
+    kSecondArm = 8,  // came in by the second interface
+    kStep = 16,      // before it, a step
+    kTransport = 32  // TCP checksum, or that of UDP: right
+};
+
+const wire::Ipv4Address kRouter = ip("10.0.0.1");
+
+struct Setup {
+    config::Config config;
+    std::vector<Interface> interfaces;
+    NeighborMacs neighbors;
+};
+
+Setup setup_of(std::uint8_t options, std::uint8_t mtus) {
+    constexpr std::array<std::uint32_t, 4> kMtus{1500, 576, 1400, 9000};
+    Setup setup{two_server_config(), (options & kTwoArms) != 0 ? two_arms() : one_arm(), both_servers()};
+    setup.neighbors.emplace(kRouter, mac("02:00:00:00:01:01"));
+    for (auto& interface : setup.interfaces) {
+        interface.mtu = kMtus.at(mtus & 3U);
+        interface.software_offloads = (options & kNoOffloads) == 0;
+        mtus >>= 2U;
+    }
+    auto& profiles = setup.config.network_profiles;
+    if ((options & kTcpLayer3) != 0) profiles[0].dsr_type = config::DsrType::l3;
+    if ((options & kUdpLayer3) != 0) profiles[1].dsr_type = config::DsrType::l3;
+    profiles[1].per_packet = (options & kPerPacket) != 0;
+    for (auto& profile : profiles)
+        if ((options & kOuterSource) != 0) profile.outer_source = wire::Ipv4Prefix{ip("192.168.77.0"), 29};
+    for (auto& service : setup.config.virtual_services)
+        service.icmp_echo = (options & kForwardEcho) != 0 ? config::IcmpEcho::forward : config::IcmpEcho::answer;
+    constexpr unsigned kAllFar = kTcpLayer3 | kUdpLayer3 | kFarServers;
+    if ((options & kAllFar) == kAllFar)
+        for (auto& server : setup.config.pools[0].servers)
+            server.address = wire::Ipv4Address::from_host(server.address.host() + 0x01000000U);
+    return setup;
+}
+
+// Low bits: what happens; high bits: to whom, or for how long.
+void take_step(std::uint8_t step, Setup& setup, Core& core, FlowTime& now) {
+    const unsigned kind = step & 7U;
+    const unsigned amount = step >> 3U;
+    if (kind == 0) now = static_cast<FlowTime>(now + amount);
+    if (kind == 1) now = static_cast<FlowTime>(now + amount * 2000);
+    auto& servers = setup.config.pools[0].servers;
+    if (kind == 2) servers.at(amount % 2).state = config::ServerState::draining;
+    if (kind == 3) servers.at(amount % 2).state = config::ServerState::disabled;
+    if (kind == 4) servers.at(amount % 2).state = config::ServerState::enabled;
+    if (kind == 5) core.active = amount % 2 == 0;
+    if (kind == 6) setup.neighbors = amount % 2 == 0 ? NeighborMacs{{kRouter, kClientMac}} : both_servers();
+    if (kind == 7)  // the UDP service is gone, or comes back
+        setup.config.virtual_services[1].ports = {{amount % 2 == 0 ? std::uint16_t{53} : std::uint16_t{54}, 60}};
+    if (kind >= 2) core.rebuild(setup.config, setup.interfaces, setup.neighbors);
+}
+
+void repair_transport(wire::MutableBytes packet, std::size_t header_length) {
+    const auto& ip = wire::header_at<wire::Ipv4Header>(packet);
+    const std::size_t total = ip.total_length.host();
+    const bool tcp = ip.protocol == wire::kProtocolTcp;
+    const std::size_t at = header_length + (tcp ? 16 : 6);
+    if ((!tcp && ip.protocol != wire::kProtocolUdp) || total > packet.size() || at + 2 > total) return;
+    const auto bytes = packet.subspan(header_length, total - header_length);
+    wire::header_at<wire::be16>(packet, at) = {};
+    wire::header_at<wire::be16>(packet, at) = wire::internet_checksum(
+        bytes,
+        wire::pseudo_header_sum(ip.source, ip.destination, ip.protocol, static_cast<std::uint16_t>(bytes.size())));
 }
 
 void repair(wire::MutableBytes frame, std::uint8_t repairs) {
@@ -29,68 +104,68 @@ void repair(wire::MutableBytes frame, std::uint8_t repairs) {
     if ((repairs & kToLb) != 0) ethernet.destination = (repairs & kSecondArm) != 0 ? kLbServerSideMac : kLbMac;
     const auto view = wire::parse_ethernet(frame);
     if (!view || view->ether_type != wire::kEtherTypeIpv4 || view->payload.size() < sizeof(wire::Ipv4Header)) return;
-    const std::size_t offset = frame.size() - view->payload.size();
-    auto& ip = wire::header_at<wire::Ipv4Header>(frame, offset);
+    const wire::MutableBytes packet = frame.subspan(frame.size() - view->payload.size());
+    auto& ip = wire::header_at<wire::Ipv4Header>(packet);
+    const std::size_t header_length = ip.header_length();
     if ((repairs & kToVip) != 0) ip.destination = kVip;
-    if ((repairs & kChecksum) == 0 || ip.header_length() > view->payload.size()) return;
+    if (header_length < sizeof ip || header_length > packet.size()) return;
+    if ((repairs & kTransport) != 0) repair_transport(packet, header_length);
+    if ((repairs & kChecksum) == 0) return;
     ip.checksum = {};
-    ip.checksum = wire::internet_checksum(frame.subspan(offset, ip.header_length()));
+    ip.checksum = wire::internet_checksum(packet.first(header_length));
 }
 
-// Where the transport checksum may have been finished; 0: nowhere.
-std::size_t checksum_position(wire::Bytes frame) {
-    const auto view = wire::parse_transport(frame).value();
-    const std::size_t transport = frame.size() - view.ethernet.payload.size() + view.ipv4.header->header_length();
-    return transport +
-           (view.tcp != nullptr ? offsetof(wire::TcpHeader, checksum) : offsetof(wire::UdpHeader, checksum));
+bool is_fragment(wire::Bytes frame) {
+    const auto view = wire::parse_ethernet(frame);
+    return view && view->ether_type == wire::kEtherTypeIpv4 && view->payload.size() >= sizeof(wire::Ipv4Header) &&
+           wire::header_at<wire::Ipv4Header>(view->payload).is_fragment();
 }
 
-void check_segments(wire::Bytes frame, std::uint16_t payload_size) {
-    TcpSegmenter segmenter(frame, payload_size);
-    std::array<std::uint8_t, 1600> scratch{};
-    std::size_t sent = 0;
-    while (!segmenter.done()) {
-        const wire::Bytes segment = segmenter.next(scratch);
-        const auto view = wire::parse_transport(segment).value();
-        require(view.tcp != nullptr && !view.payload.empty());
-        require(view.ipv4.header->total_length.host() <= 1500 && wire::verify_ipv4_checksum(view.ipv4));
-        sent += view.payload.size();
-    }
-    require(sent == wire::parse_transport(frame)->payload.size());
-}
-
-void check(const Core& core, const Packet& packet, wire::Bytes before, wire::Bytes after) {
-    require(before.size() == after.size());
-    if (packet.verdict == Verdict::answered) return;
-    if (packet.verdict != Verdict::forwarded) return require(std::ranges::equal(before, after));
-    const auto& ethernet = wire::header_at<wire::EthernetHeader>(after);
-    require(ethernet.destination == core.table->servers[packet.server].mac);
-    require(ethernet.source == core.table->interfaces[packet.egress].mac);
-    const std::size_t finished = checksum_position(after);
-    for (std::size_t i = 12; i < after.size(); ++i)
-        require(before[i] == after[i] || i == finished || i == finished + 1);
-    if (packet.segment_payload != 0) check_segments(after, packet.segment_payload);
+void require_none(const std::string& fault) {
+    if (fault.empty()) return;
+    std::fprintf(stderr, "fault: %s\n", fault.c_str());
+    std::abort();
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size < 2) return 0;
     static const auto frame = std::make_unique<Frame>();
-    // Made once: the table and counters are large. Flows start anew, so that an input behaves the same every time.
-    static Core core(two_server_config(), two_arms());
-    core.flows = FlowTable(64);
-    wire::Bytes input(data, size);
-    for (FlowTime now = 0; input.size() >= 3; ++now) {
-        const std::uint8_t repairs = input[0];
-        const std::size_t length = std::min<std::size_t>(input[1] * 256U + input[2], input.size() - 3);
-        std::ranges::copy(input.subspan(3, length), frame->buffer.begin());
+    // Made once, for it is large. But for its counters it starts anew, so that an input behaves the same every time.
+    static Core core(two_server_config(), one_arm(), both_servers(), kRouter);
+    static bool fragments_used = true;
+    if (fragments_used) core.state.fragments = Fragments(600);
+    fragments_used = false;
+    core.state.new_flows = core.state.icmp_errors = {};
+    core.state.datagrams = 0;
+    core.active = true;
+    Setup setup = setup_of(data[0], data[1]);
+    core.rebuild(setup.config, setup.interfaces, setup.neighbors);
+    Judge judge(core);
+    FlowTime now = 0;
+    wire::Bytes input(data + 2, size - 2);
+    const auto next_byte = [&input] {
+        const std::uint8_t byte = input.empty() ? std::uint8_t{0} : input[0];
+        input = input.subspan(input.empty() ? 0 : 1);
+        return byte;
+    };
+    while (!input.empty()) {
+        const std::uint8_t repairs = next_byte();
+        if ((repairs & kStep) != 0) take_step(next_byte(), setup, core, now);
+        const std::size_t high = next_byte();
+        const std::size_t length = std::min(high * 256 + next_byte(), input.size());
+        std::ranges::copy(input.first(length), frame->buffer.begin());
         frame->length = length;
-        input = input.subspan(3 + length);
+        input = input.subspan(length);
         repair(frame->bytes(), repairs);
-        const std::vector<std::uint8_t> before(frame->bytes().begin(), frame->bytes().end());
-        const Packet packet = core.run(*frame, now, (repairs & kSecondArm) != 0 ? 1 : 0);
-        check(core, packet, before, frame->bytes());
+        const bool second = (repairs & kSecondArm) != 0 && setup.interfaces.size() > 1;
+        fragments_used |= is_fragment(frame->bytes());
+        require_none(judge.run(*frame, now, second ? 1 : 0));
     }
-    require(core.conserved());
+    require_none(judge.finish(now));
+    // Later than any flow lasts: all are forgotten.
+    core.state.flows.sweep(core.state.flows.bucket_count(), static_cast<FlowTime>(now + 30000));
+    require_none(core.state.flows.count(now) == 0 ? "" : "a flow outlived its timeout");
     return 0;
 }

@@ -8,10 +8,13 @@ import yaml
 from scapy.all import ARP, Ether, IP, TCP, UDP, rdpcap, wrpcap
 
 LB = "02:00:00:00:00:02"
+LB_SERVER_SIDE = "02:00:00:00:01:02"
 CLIENT = "02:00:00:00:00:50"
 SERVERS = {"10.0.0.11": "02:00:00:00:00:11", "10.0.0.12": "02:00:00:00:00:12"}
 CLIENT_IP = "10.0.0.50"
 VIP = "10.0.0.100"
+LB_IP = "10.0.0.2"  # towards the servers
+ROUTER, ROUTER_IP = "02:00:00:00:00:01", "10.0.0.1"
 
 
 def config(**load_balancer):
@@ -32,6 +35,45 @@ def config(**load_balancer):
             {"name": "dns", "vip": VIP, "ports": [53], "network_profile": "udp", "pool": "web"},
         ],
     }
+
+
+def layer3(configuration=None, **dsr_profile):
+    """The same through IP-in-IP tunnels. Keywords are further keys of the section dsr_profile."""
+    configuration = configuration or config()
+    for profile in configuration["network_profiles"]:
+        profile["dsr_profile"] = {"dsr_type": "l3", **dsr_profile}
+    return configuration
+
+
+def two_arms(client_mtu=1500, server_mtu=1500):
+    """Clients on one interface, servers on the other."""
+    return config(interfaces=[
+        {"name": "eth0", "address": "192.0.2.2/24", "mac": LB, "mtu": client_mtu},
+        {"name": "eth1", "address": "10.0.0.2/24", "mac": LB_SERVER_SIDE, "mtu": server_mtu},
+    ])
+
+
+def far_servers():
+    """Two servers behind a router, by Layer 3."""
+    configuration = layer3(config(
+        interfaces=[{"name": "eth0", "address": "10.0.0.2/24", "mac": LB, "mtu": 1500, "gateway": ROUTER_IP}],
+        neighbors=[{"address": ROUTER_IP, "mac": ROUTER}]))
+    configuration["pools"][0]["servers"] = [{"address": "172.16.0.11"}, {"address": "172.16.0.12"}]
+    return configuration
+
+
+def at(second, packet):
+    """The packet as captured at that time; lb replay's clock is the capture's."""
+    packet.time = 1_700_000_000 + second
+    return packet
+
+
+def tunnelled(inner, server, source=LB_IP, mac=None, lb=LB, **fields):
+    """The frame that carries `inner` (IP, as bytes or scapy's) to a server, as scapy builds it. DF must be set."""
+    inner = IP(bytes(inner))
+    assert inner.flags.DF
+    outer = IP(src=source, dst=server, ttl=64, tos=inner.tos, flags="DF", id=0, **fields)
+    return Ether(dst=mac or SERVERS[server], src=lb) / outer / inner
 
 
 class Replay:
