@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from lab import Lab, flat, routed, two_interface
+from lab import Lab, flat, layer3, routed, two_interface
+from lab.decap import Decap
 from lab.programs import LoadBalancer, prepare_servers
 from lab.services import Nginx, UdpEcho
 
@@ -38,6 +39,15 @@ def routed_lab():
 def two_interface_lab():
     """lb between a client side and a server side."""
     yield from _with_services(two_interface())
+
+
+@pytest.fixture(scope="module")
+def layer3_lab():
+    """Servers on two segments, each with the VIP on lo and decapsulation (`lab.decap`). No lb running."""
+    for lab in _with_services(layer3()):
+        prepare_servers(lab)
+        lab.decap = {server.name: Decap(server, [lab.vip], f"{lab.lb.address}/32") for server in lab.servers}
+        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -84,9 +84,9 @@ def lb_url(lab):
     return f"http://{lab.lb.address}:{HTTP_API_PORT}"
 
 
-def lb_config(lab, **load_balancer):
+def lb_config(lab, dsr_type="l2", **load_balancer):
     """The configuration file of a lab's lb as a dictionary: TCP port 80 and UDP port 7000 of the VIP, both on
-    one pool of all servers. Keywords replace keys of the section load_balancer."""
+    one pool of all servers. Other keywords replace keys of the section load_balancer."""
     return {
         "load_balancer": {
             "driver": "pcap",
@@ -96,13 +96,13 @@ def lb_config(lab, **load_balancer):
             **load_balancer,
         },
         "network_profiles": [
-            {"name": "tcp-l2", "type": "tcp_fast_path", "dsr_profile": {"dsr_type": "l2"}},
-            {"name": "udp-l2", "type": "udp_fast_path", "dsr_profile": {"dsr_type": "l2"}},
+            {"name": f"tcp-{dsr_type}", "type": "tcp_fast_path", "dsr_profile": {"dsr_type": dsr_type}},
+            {"name": f"udp-{dsr_type}", "type": "udp_fast_path", "dsr_profile": {"dsr_type": dsr_type}},
         ],
         "pools": [{"name": "servers", "servers": [{"address": server.address} for server in lab.servers]}],
         "virtual_services": [
-            {"name": "web", "vip": lab.vip, "ports": [HTTP_PORT], "network_profile": "tcp-l2", "pool": "servers"},
-            {"name": "echo", "vip": lab.vip, "ports": [UDP_PORT], "network_profile": "udp-l2", "pool": "servers"},
+            {"name": "web", "vip": lab.vip, "ports": [HTTP_PORT], "network_profile": f"tcp-{dsr_type}", "pool": "servers"},
+            {"name": "echo", "vip": lab.vip, "ports": [UDP_PORT], "network_profile": f"udp-{dsr_type}", "pool": "servers"},
         ],
     }
 
@@ -166,6 +166,7 @@ class LoadBalancer:
             # Readable when lb has written; the poll interval only bounds how late an early death is noticed.
             if select.select([self._notifications], [], [], 0.05)[0]:
                 if b"READY=1" in self._notifications.recv(4096).split(b"\n"):
+                    self._notifications.close()  # unread messages would fill its queue and stop lb at the next one
                     return time.monotonic()
             elif self.process.poll() is not None:
                 raise CommandFailed(f"lb ended with {self.process.returncode} before it was ready\n{self.log()}")
@@ -183,6 +184,14 @@ class LoadBalancer:
 
     def log(self):
         return read_text(self.process.log_path)
+
+    def rewrite(self, config):
+        """Puts another configuration into the file; lb reads it when it is told to."""
+        self.config_path = write_config(self.lab, config)
+
+    def command(self, *words):
+        """`lb WORDS` against this lb. Returns CompletedProcess."""
+        return self.host.run(program("lb"), *words, "--socket", self.config["load_balancer"]["control_socket"], check=False)
 
     def counters(self):
         """GET /api/v1/counters over the control socket."""

@@ -32,6 +32,13 @@ def test_the_two_sides_of_a_two_interface_lb_are_different_segments(two_interfac
     assert "ttl=63" in lab.client.run("ping", "-c1", "-W2", lab["s1"].address).stdout
 
 
+def test_the_servers_of_layer3_are_on_lbs_segment_and_a_router_away_from_it(layer3_lab):
+    lab = layer3_lab
+    for host, hops in ((lab.lb, (0, 1, 1)), (lab.client, (0, 1, 1)), (lab["far"], (1, 1, 1))):
+        for server, routers in zip(lab.servers, hops, strict=True):
+            assert f"ttl={64 - routers}" in host.run("ping", "-c1", "-W2", server.address).stdout
+
+
 def test_hosts_have_kernel_defaults_and_their_own_name_run_and_etc(flat_lab):
     s1, s2 = flat_lab.servers
     assert s1.run("hostname").stdout == "s1\n"

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from lab import traffic, wait_until
+from lab import traffic
+from lab.accounts import assert_counters_hold, per_server, service
 from lab.capture import Capture
 from lab.services import large_body
 
@@ -15,44 +16,15 @@ def farthest_client(lab):
     return lab.clients[-1]
 
 
-def syn_retransmissions(host):
-    return int(host.run("nstat", "-asz", "TcpExtTCPSynRetrans").stdout.split()[-2])
-
-
-def service(counters, name):
-    return next(entry for entry in counters["services"] if entry["name"] == name)
-
-
-def per_server(counters, name):
-    return {server["address"]: server["packets"] for server in service(counters, name)["servers"]}
-
-
-def conserves(counters):
-    return counters["received"] == (counters["forwarded"] + counters["answered"] + counters["passed"]
-                                    + sum(counters["dropped"].values()))
-
-
-def echoes_so_far(lab):
-    return {server.name: traffic.echoed(lab.client, server) for server in lab.servers}
-
-
-def assert_counters_hold(lb):
-    """Conservation, and no reply through lb. Traffic has ended; an ARP frame may still be between two counters."""
-    wait_until(lambda: conserves(lb.counters()), "received = forwarded + answered + passed + dropped", timeout=3)
-    for entry in lb.counters()["services"]:
-        assert entry["return_packets"] == 0, entry
-        assert entry["packets"] == sum(server["packets"] for server in entry["servers"]), entry
-
-
 def test_1000_http_requests_are_all_answered_by_both_servers(prepared_lab, lb):
     client = farthest_client(prepared_lab)
-    retransmitted = syn_retransmissions(client)
+    retransmitted = traffic.syn_retransmissions(client)
     result = traffic.http_requests(client, prepared_lab.vip, 1000)
     assert result["errors"] == []
     assert sum(result["answers"].values()) == 1000
     assert sorted(result["answers"]) == ["s1", "s2"]
     assert min(result["answers"].values()) > 350  # two equal servers: 500 each, 350 is 9 standard deviations away
-    assert syn_retransmissions(client) == retransmitted
+    assert traffic.syn_retransmissions(client) == retransmitted
     assert_counters_hold(lb)
     shares = per_server(lb.counters(), "web")
     assert all(packets >= 1000 for packets in shares.values()), shares  # at least SYN, ACK, request for each flow
@@ -109,10 +81,10 @@ def test_a_large_download_arrives_whole_and_none_of_it_crosses_lb(prepared_lab, 
 
 def test_a_flow_stays_with_its_server_and_each_echo_reaches_one_server_once(prepared_lab, lb):
     lab = prepared_lab
-    before = echoes_so_far(lab)
+    before = traffic.echoes_so_far(lab)
     result = traffic.udp_echoes(farthest_client(lab), lab.vip, 2000, flows=40)
     assert result["lost"] == 0
-    gained = {name: count - before[name] for name, count in echoes_so_far(lab).items()}
+    gained = {name: count - before[name] for name, count in traffic.echoes_so_far(lab).items()}
     assert sum(gained.values()) == 2000  # a duplicate would be echoed twice
     assert all(count % 50 == 0 and count > 0 for count in gained.values()), gained  # 40 flows of 50 datagrams, none split
     assert {server.address: gained[server.name] for server in lab.servers} == per_server(lb.counters(), "echo")

@@ -135,3 +135,38 @@ def two_interface(servers=2):
       s1 10.0.0.11        s2 10.0.0.12
 """,
     )
+
+
+def layer3():
+    """The routed lab with servers on two segments: s1 on lb's own, the others behind the router, where only a tunnel gets.
+    Their replies go through the router to the clients."""
+    near = Node("s1", (Link("lan", "10.0.0.11/24"),), gateway="10.0.0.1")
+    beyond = tuple(Node(f"s{n}", (Link("back", f"10.0.1.{10 + n}/24"),), gateway="10.0.1.1") for n in (2, 3))
+    return Topology(
+        nodes=(
+            Node("client", (Link("lan", "10.0.0.50/24"),), gateway="10.0.0.1"),
+            Node("lb", (Link("lan", "10.0.0.2/24"),), gateway="10.0.0.1"),
+            near,
+            *beyond,
+            Node("router", (Link("lan", "10.0.0.1/24"), Link("back", "10.0.1.1/24"), Link("far", "198.51.100.1/24")),
+                 forwards=True),
+            Node("far", (Link("far", "198.51.100.50/24"),), gateway="198.51.100.1"),
+        ),
+        vip="10.0.0.100",
+        clients=("client", "far"),
+        servers=_names((near, *beyond)),
+        drawing="""\
+   far (a client)              s2          s3
+   198.51.100.50               10.0.1.12   10.0.1.13
+      |                        |           |
+   ===+=======+=============   |           |                198.51.100.0/24
+              |             ===+===+=======+=============   10.0.1.0/24
+              |                    |
+              198.51.100.1  router 10.0.1.1
+                 10.0.0.1   client       lb               s1
+                    |       10.0.0.50    10.0.0.2         10.0.0.11
+                    |          |         VIP 10.0.0.100   |
+                    |          |         |                |
+   =================+==========+=========+================+====  10.0.0.0/24
+""",
+    )

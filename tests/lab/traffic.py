@@ -52,6 +52,29 @@ def echoed(client, server, port=UDP_PORT):
     return int(count)
 
 
+def echoes_so_far(lab):
+    """{server name: datagrams its echo service has echoed}"""
+    return {server.name: echoed(lab.client, server) for server in lab.servers}
+
+
+def syn_retransmissions(host):
+    """How many SYNs this host has sent again since it is there."""
+    return int(host.run("nstat", "-asz", "TcpExtTCPSynRetrans").stdout.split()[-2])
+
+
+def send_raw(host, packets, port=0, answers=0):
+    """Sends IPv4 packets (scapy's, or bytes) as they are, in this order. Then waits for that many datagrams to UDP `port`
+    of this host, for at most 3 s. Returns [(source address, payload)]: what came."""
+    request = {"packets": [bytes(packet).hex() for packet in packets], "port": port, "answers": answers}
+    done = host.run(sys.executable, f"{_HERE}/raw_ip.py", input=json.dumps(request))
+    return [(source, bytes.fromhex(payload)) for source, payload in json.loads(done.stdout)]
+
+
+def udp_datagrams(host, address, size, ports, tos=0, dont_fragment=False, port=UDP_PORT):
+    """One datagram with `size` bytes of payload from each of the source ports. {"answered": [source port], "wrong": n}"""
+    return _script(host, "udp_load.py", "sized", address, port, size, ports.start, ports.stop, tos, int(dont_fragment))
+
+
 class UdpProber:
     """Sends a UDP probe every few milliseconds from now on; `finish` tells which were answered."""
 
@@ -65,6 +88,21 @@ class UdpProber:
         self._process.stdin.close()
         self._process.wait(10)
         return [tuple(entry) for entry in json.loads(read_text(self._process.log_path).splitlines()[-1])["sent"]]
+
+
+class TcpFlows:
+    """Connections that stay open, with a request on each every few milliseconds, from now on until `finish`."""
+
+    def __init__(self, host, address, flows=20, port=HTTP_PORT, interval_ms=20):
+        self._process = host.popen(sys.executable, f"{_HERE}/tcp_flows.py", address, port, flows, interval_ms,
+                                   log="tcp_flows", stdin=subprocess.PIPE)
+        wait_until(lambda: read_text(self._process.log_path).startswith("running\n"), "every connection is answered")
+
+    def finish(self):
+        """[{"servers": [names, in the order they answered], "requests", "slowest": seconds, "error": text or None}]"""
+        self._process.stdin.close()
+        self._process.wait(30)
+        return json.loads(read_text(self._process.log_path).splitlines()[-1])["flows"]
 
 
 def _server_header(answer):

@@ -3,6 +3,9 @@
 Usage: udp_load.py window ADDRESS PORT COUNT FLOWS
        COUNT datagrams over FLOWS sockets, at most 32 unanswered at any time. Each is sent once: what is not answered in
        2 s is lost. Output: {"sent", "answered", "lost", "wrong", "sources": {address: n}}
+Usage: udp_load.py sized ADDRESS PORT SIZE FIRST_PORT END_PORT TOS DONT_FRAGMENT
+       One datagram of SIZE bytes from each source port FIRST_PORT .. END_PORT - 1, with this TOS and, if DONT_FRAGMENT is
+       1, with DF set; if it is 0, never with DF. Each is sent once. Output: {"answered": [source port, …], "wrong": n}
 Usage: udp_load.py probe ADDRESS PORT INTERVAL_MS
        A datagram every INTERVAL_MS until standard input closes, each from the next of 64 sockets.
        Output: the line "probing" once 10 were sent, and at the end {"sent": [[time, answered], …]} with time as
@@ -12,6 +15,7 @@ Usage: udp_load.py probe ADDRESS PORT INTERVAL_MS
 import collections
 import json
 import os
+import random
 import selectors
 import socket
 import struct
@@ -20,6 +24,7 @@ import time
 
 PATIENCE = 2.0  # seconds after which an unanswered datagram is lost
 WINDOW = 32
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 10, 0, 2  # linux/in.h; missing from the socket module of Python 3.11
 
 
 def open_sockets(selector, count):
@@ -65,6 +70,27 @@ def window(address, port, count, flows):
     return {"sent": sent, "answered": answered, "lost": lost, "wrong": wrong, "sources": sources}
 
 
+def sized(address, port, size, first_port, end_port, tos, dont_fragment):
+    answered, wrong = [], 0
+    for source_port in range(first_port, end_port):
+        sent = random.Random(source_port).randbytes(size)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+            client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO if dont_fragment else IP_PMTUDISC_DONT)
+            client.bind(("", source_port))
+            client.settimeout(PATIENCE)
+            client.sendto(sent, (address, port))
+            try:
+                data, source = client.recvfrom(65536)
+            except TimeoutError:
+                continue
+            if data == sent and source == (address, port):
+                answered.append(source_port)
+            else:
+                wrong += 1
+    return {"answered": answered, "wrong": wrong}
+
+
 def probe(address, port, interval):
     selector = selectors.DefaultSelector()
     sockets = open_sockets(selector, 64)
@@ -100,6 +126,8 @@ def main():
     mode, address, port, *numbers = sys.argv[1:]
     if mode == "window":
         result = window(address, int(port), int(numbers[0]), int(numbers[1]))
+    elif mode == "sized":
+        result = sized(address, int(port), *map(int, numbers))
     else:
         result = probe(address, int(port), float(numbers[0]) / 1000)
     json.dump(result, sys.stdout)
