@@ -18,6 +18,7 @@ stages=(
     "contract|programs without a network: configuration errors, replay, options|quick"
     "lab|system tests in network namespaces|quick"
     "playbooks|playbooks over SSH|"
+    "bench|benchmarks, once and briefly: that they run, not how fast they are|"
     "sanitizers|unit tests with address and undefined-behaviour sanitizers|"
     "fuzz|fuzzers, 15 seconds each|"
     "tidy|clang-tidy over what reads bytes from outside (--lint: over everything)|"
@@ -121,7 +122,7 @@ stage_style() {
     local file
     while read -r file; do
         each "$file" clang-format-19 --dry-run -Werror "$file"
-    done < <(our_sources)
+    done < <(our_sources; find tests -name '*.bpf.c' | sort)
     for file in tests/*.sh tests/*/*.sh .ci/run; do
         [[ ! -e $file ]] || each "$file" shellcheck -x "$file"
     done
@@ -140,6 +141,11 @@ stage_contract() {
 stage_lab() { run_pytest lab tests/lab; }
 
 stage_playbooks() { run_pytest playbooks tests/playbooks; }
+
+stage_bench() {
+    each "forward_bench" bash tests/bench/run.sh --preset ci --short
+    each "pcap_bench" "$python" tests/bench/pcap_bench.py build/ci/tests/bench/pcap_bench --short
+}
 
 stage_sanitizers() {
     cmake --preset asan
