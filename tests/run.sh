@@ -144,6 +144,7 @@ stage_playbooks() { run_pytest playbooks tests/playbooks; }
 
 stage_bench() {
     each "forward_bench" bash tests/bench/run.sh --preset ci --short
+    each "reload_bench" build/ci/tests/bench/reload_bench 1
     each "pcap_bench" "$python" tests/bench/pcap_bench.py build/ci/tests/bench/pcap_bench --short
 }
 
