@@ -128,9 +128,9 @@ private:
         add_state("enable", "enabled", "Give a server flows again");
         CLI::App* show = add_command("show", "Print what the running lb counts and knows",
                                      [this](const auto& options) { return dsr::lb::show(options, what_); });
-        show->add_option("what", what_, "counters, servers or neighbors")
+        show->add_option("what", what_, "counters, servers, neighbors or interfaces")
             ->required()
-            ->check(CLI::IsMember({"counters", "servers", "neighbors"}));
+            ->check(CLI::IsMember({"counters", "servers", "neighbors", "interfaces"}));
     }
 
     CLI::App app_{"lb forwards Direct Server Return traffic: each flow to one server, replies bypass it."};

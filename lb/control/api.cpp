@@ -1,6 +1,7 @@
 #include "lb/control/api.hpp"
 
 #include "common/config/reader.hpp"
+#include "lb/control/check.hpp"
 #include "lb/control/console.hpp"
 #include "lb/control/notify.hpp"
 #include "lb/control/status.hpp"
@@ -40,8 +41,7 @@ HttpResponse Api::answer(const HttpRequest& request) {
     if (!commands_) return refusal(503, {"lb is starting"});
     if (request.path == "/api/v1/reload") {
         const auto errors = try_reload();
-        return errors.empty() ? HttpResponse{200, Json{{"summary", balancer_->summary()}}.dump()}
-                              : refusal(409, errors);
+        return errors.empty() ? done(balancer_->summary()) : refusal(409, errors);
     }
     if (request.path == "/api/v1/server") return set_server_state(request);
     return refusal(404, {"no such command: POST /api/v1/reload or /api/v1/server"});
@@ -72,7 +72,7 @@ HttpResponse Api::set_server_state(const HttpRequest& request) {
     const std::string summary =
         "server '" + wire::to_string(*address) + "' of pool '" + pool + "' is " + std::string(state_text(*state));
     say(summary + ", by an operator");
-    return {200, Json{{"summary", summary}}.dump()};
+    return done(summary);
 }
 
 std::vector<std::string> Api::try_reload() {
@@ -87,7 +87,7 @@ std::vector<std::string> Api::try_reload() {
     for (const auto& error : errors)
         say(error);
     if (errors.empty()) {
-        for (const auto& sentence : balancer_->unresolved())
+        for (const auto& sentence : warnings())
             say("warning: " + sentence);
         say("reloaded: " + balancer_->summary());
     } else {
@@ -95,6 +95,17 @@ std::vector<std::string> Api::try_reload() {
     }
     notify_ready("forwarding " + balancer_->summary());
     return errors;
+}
+
+std::vector<std::string> Api::warnings() const {
+    auto sentences = balancer_->unresolved();
+    for (auto& sentence : warnings_of(balancer_->config()))
+        sentences.push_back(std::move(sentence));
+    return sentences;
+}
+
+HttpResponse Api::done(const std::string& summary) const {
+    return {200, Json{{"summary", summary}, {"warnings", warnings()}}.dump()};
 }
 
 bool Api::reload() {

@@ -34,6 +34,9 @@ private:
     HttpResponse document(const std::string& path);
     HttpResponse set_server_state(const HttpRequest& request);
     std::vector<std::string> try_reload();
+    [[nodiscard]] std::vector<std::string> warnings() const;
+    // That a command has been carried out, and what the operator should know.
+    HttpResponse done(const std::string& summary) const;
 
     std::string config_path_;
     Balancer* balancer_ = nullptr;

@@ -65,9 +65,9 @@ private:
     HttpResponse respond(MHD_Connection* connection, const char* url, std::string_view method) {
         HttpRequest request{method == "POST", url, {}};
         if (!request.command && method != "GET" && method != "HEAD")
-            return {405, R"({"error": "only GET and POST are supported"})"};
+            return {405, R"({"errors": ["only GET and POST are supported"]})"};
         if (request.command && !takes_commands_)
-            return {405, R"({"error": "commands are taken on the control socket only"})"};
+            return {405, R"({"errors": ["commands are taken on the control socket only"]})"};
         ::MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &MicrohttpdServer::note_argument, &request);
         return handler_(request);
     }

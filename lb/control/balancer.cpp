@@ -337,9 +337,7 @@ Result<void> Balancer::stop() {
 }
 
 std::string Balancer::summary() const {
-    std::set<wire::Ipv4Address> servers;
-    for (const auto& server : servers_in_use(config_))
-        servers.insert(server.address);
+    const auto servers = addresses_in_use(config_);
     const auto counted = [](std::size_t count, const char* what) {
         return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
     };

@@ -2,10 +2,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "common/config/model.hpp"
 
 namespace dsr::lb {
 
-// Returns the exit code: 0 valid, 2 not. Warns about what is valid and this version cannot forward yet.
+// Returns the exit code: 0 valid, 2 not. Warns.
 int check(const std::string& config_path);
+
+// What is valid and may still surprise: what this version cannot do yet, pools that serve nobody new. A sentence each.
+std::vector<std::string> warnings_of(const config::Config& config);
 
 }  // namespace dsr::lb

@@ -14,13 +14,20 @@ namespace {
 using sys::Cell;
 using Rows = std::vector<std::vector<Cell>>;
 
+std::string text_of(const Json& value) {
+    if (value.is_null()) return "-";
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 // nullopt after what is wrong with the configuration was reported.
 std::optional<std::string> socket_of(const CommandOptions& options) {
     if (options.socket) return options.socket;
     // Who may use the socket need not be allowed to read the file: then it is where it is by default.
     if (!options.config_given && !std::filesystem::exists(options.config)) return config::LoadBalancer{}.control_socket;
     const auto config = read_config(options.config);
-    return config ? std::optional(config->load_balancer.control_socket) : std::nullopt;
+    if (config) return config->load_balancer.control_socket;
+    say("the control socket is not known without the configuration; name it: --socket PATH");
+    return std::nullopt;
 }
 
 // The document lb answers with, or the exit code after an error was reported.
@@ -51,18 +58,25 @@ int command(const CommandOptions& options, const std::string& path, const char* 
         std::printf("%s\n", answer->dump().c_str());
     else
         std::printf("%s%s\n", done, answer->value("summary", "").c_str());
+    for (const auto& warning : answer->value("warnings", Json::array()))
+        say("warning: " + text_of(warning));
     return 0;
-}
-
-std::string text_of(const Json& value) {
-    if (value.is_null()) return "-";
-    return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 Rows counter_rows(const Json& counters) {
     Rows rows = verdict_rows(counters);
+    for (const auto& [kind, count] : counters["answers"].items())
+        rows.push_back({Cell{"answered: " + kind}, Cell{count.dump()}});
     for (const char* key : {"new_flows", "flow_table_full", "flow_limit"})
         rows.push_back({Cell{key}, Cell{text_of(counters[key])}});
+    for (const auto& service : counters["services"]) {
+        const std::string name = "service " + service["name"].get<std::string>() + ": ";
+        for (const char* key : {"packets", "return_packets"})
+            rows.push_back({Cell{name + key}, Cell{text_of(service[key])}});
+        for (const auto& server : service["servers"])
+            for (const char* key : {"packets", "bounced"})
+                rows.push_back({Cell{name + text_of(server["address"]) + " " + key}, Cell{text_of(server[key])}});
+    }
     return rows;
 }
 
@@ -88,6 +102,10 @@ int reload(const CommandOptions& options) {
 
 int set_server_state(const CommandOptions& options, const std::string& pool, const std::string& server,
                      const std::string& state) {
+    if (!wire::Ipv4Address::parse(server)) {
+        say("'" + server + "' is not an IPv4 address");
+        return 2;
+    }
     return command(options, "/api/v1/server", "", {{"pool", pool}, {"address", server}, {"state", state}});
 }
 
@@ -104,6 +122,8 @@ int show(const CommandOptions& options, const std::string& what) {
     else if (what == "servers")
         rows = list_rows(*answer,
                          {"pool", "address", "state", "file_state", "weight", "slots", "next_hop", "mac", "packets"});
+    else if (what == "interfaces")
+        rows = list_rows(*answer, {"name", "mac", "address", "mtu", "gateway", "kernel_dropped"});
     else
         rows = list_rows(*answer, {"address", "interface", "state", "mac"});
     std::fputs(sys::format_table(rows, sys::Painter(stdout)).c_str(), stdout);

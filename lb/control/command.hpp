@@ -19,7 +19,7 @@ int reload(const CommandOptions& options);
 // `state`: enabled, draining or disabled.
 int set_server_state(const CommandOptions& options, const std::string& pool, const std::string& server,
                      const std::string& state);
-// `what`: counters, servers or neighbors.
+// `what`: counters, servers, neighbors or interfaces.
 int show(const CommandOptions& options, const std::string& what);
 
 }  // namespace dsr::lb

@@ -136,7 +136,9 @@ std::string_view change_text(const ServerDifference& server) {
 
 std::string detail(const ServerDifference& server) {
     std::string sentence = std::to_string(server.slots_before) + " -> " + std::to_string(server.slots_after) + " slots";
-    if (server.state_after == config::ServerState::draining)
+    if (server.state_after == config::ServerState::enabled && server.slots_before > 0 && server.slots_after == 0)
+        sentence += ", takes no new flows";
+    else if (server.state_after == config::ServerState::draining)
         sentence += ", takes no new flows, keeps its established ones";
     else if (server.state_before && server.loses_flows())
         sentence += ", its established flows go to other servers";
@@ -160,7 +162,7 @@ std::vector<std::vector<sys::Cell>> rows_of(const Difference& difference) {
             if (differs(server)) add("  server", wire::to_string(server.address), change_text(server), detail(server));
     }
     for (const auto& key : difference.settings)
-        add("setting", "load_balancer." + key, "changed", "");
+        add("setting", "load_balancer." + key, "changed", "takes effect by the reload");
     return rows;
 }
 

@@ -7,6 +7,7 @@
 #include "common/config/reader.hpp"
 #include "lb/control/api.hpp"
 #include "lb/control/balancer.hpp"
+#include "lb/control/check.hpp"
 #include "lb/control/console.hpp"
 #include "lb/control/event_loop.hpp"
 #include "lb/control/notify.hpp"
@@ -94,12 +95,6 @@ private:
     int exit_code_ = 0;
 };
 
-bool has_monitors(const config::Config& config) {
-    for (const auto& pool : config.pools)
-        if (pool.health_monitor.type != config::MonitorType::none) return true;
-    return false;
-}
-
 }  // namespace
 
 int run(const std::string& config_path) {
@@ -107,8 +102,8 @@ int run(const std::string& config_path) {
     block_signals({SIGTERM, SIGINT, SIGHUP});
     auto config = read_config(config_path);
     if (!config) return 2;
-    if (has_monitors(*config))
-        say("warning: this version of lb does not run health monitors: every enabled server gets flows");
+    for (const auto& warning : warnings_of(*config))
+        say("warning: " + warning);
     auto loop = EventLoop::create();
     if (!loop) {
         say(loop.error().message);

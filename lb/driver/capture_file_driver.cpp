@@ -31,36 +31,26 @@ public:
           format_(std::move(format)),
           output_(std::move(output)),
           interfaces_(interfaces),
-          observer_(std::move(observer)),
-          buffers_(kBurstSize) {
+          observer_(std::move(observer)) {
         for (const Interface& interface : interfaces)
             largest_mtu_ = std::max(largest_mtu_, interface.mtu);
         piece_.resize(largest_mtu_ + 64);
     }
 
-    // A burst holds frames of one second only: it has one clock reading.
+    // One frame at a time: what is sent because of it, a fragment that has waited for it above all, then follows it in
+    // the output, with its time.
     std::size_t receive(std::span<Packet, kBurstSize> burst) override {
-        std::size_t count = 0;
-        before_burst_ = pending_ ? frame_ - 1 : frame_;
-        while (count < kBurstSize) {
-            if (!pending_ && !read_frame()) break;
-            const auto second = static_cast<std::uint64_t>(pending_header_.ts.tv_sec);
-            if (count > 0 && second != now_) break;
-            now_ = second;
-            buffers_[count].resize(kHeadroom);
-            buffers_[count].insert(buffers_[count].end(), pending_bytes_, pending_bytes_ + pending_header_.caplen);
-            Packet& packet = burst[count];
-            packet = {};
-            packet.data = buffers_[count].data() + kHeadroom;
-            packet.length = pending_header_.caplen;
-            packet.number = static_cast<std::uint32_t>(frame_);
-            packet.ingress = ingress_of(packet);
-            times_[count] = pending_header_.ts;
-            pending_ = false;
-            ++count;
-        }
-        if (count > 0) last_of_burst_ = count - 1;
-        return count;
+        if (!read_frame()) return 0;
+        buffer_.resize(kHeadroom);
+        buffer_.insert(buffer_.end(), bytes_, bytes_ + header_.caplen);
+        Packet& packet = burst[0];
+        packet = {};
+        packet.data = buffer_.data() + kHeadroom;
+        packet.length = header_.caplen;
+        packet.number = static_cast<std::uint32_t>(frame_);
+        packet.ingress = ingress_of(packet);
+        now_ = static_cast<std::uint64_t>(header_.ts.tv_sec);
+        return 1;
     }
 
     void transmit(std::span<Packet> burst) override {
@@ -85,7 +75,7 @@ private:
     bool read_frame() {
         if (!failure_.empty()) return false;
         pcap_pkthdr* header = nullptr;
-        const int result = ::pcap_next_ex(input_.get(), &header, &pending_bytes_);
+        const int result = ::pcap_next_ex(input_.get(), &header, &bytes_);
         if (result == PCAP_ERROR_BREAK) return false;  // the end
         ++frame_;
         if (result != 1) {
@@ -98,8 +88,7 @@ private:
                        " bytes); capture whole frames (tcpdump -s 0)";
             return false;
         }
-        pending_header_ = *header;
-        pending_ = true;
+        header_ = *header;
         return true;
     }
 
@@ -112,9 +101,6 @@ private:
     }
 
     void write_packet(Packet& packet) {
-        // A fragment of an earlier burst leaves with the one that it waited for.
-        const std::size_t index = packet.number > before_burst_ ? packet.number - before_burst_ - 1 : last_of_burst_;
-        time_ = times_[index];
         if (packet.cut == Cut::none) return write_frame(packet.bytes());
         Cutter cutter(packet);
         while (!cutter.done()) {
@@ -126,7 +112,7 @@ private:
 
     void write_frame(wire::Bytes frame) {
         const auto length = static_cast<bpf_u_int32>(frame.size());
-        const pcap_pkthdr header{time_, length, length};
+        const pcap_pkthdr header{header_.ts, length, length};
         ::pcap_dump(reinterpret_cast<u_char*>(output_.get()), &header, frame.data());
     }
 
@@ -137,18 +123,13 @@ private:
     Dumper output_;
     std::vector<Interface> interfaces_;
     Observer observer_;
-    std::vector<std::vector<std::uint8_t>> buffers_;
-    std::array<timeval, kBurstSize> times_{};
-    std::uint64_t before_burst_ = 0;  // number of the last frame before the burst
-    std::size_t last_of_burst_ = 0;
-    timeval time_{};  // of what is being written
+    std::vector<std::uint8_t> buffer_;
     std::vector<std::uint8_t> piece_;
     std::uint32_t largest_mtu_ = 0;
     std::uint64_t now_ = 0;
     std::uint64_t frame_ = 0;
-    bool pending_ = false;
-    pcap_pkthdr pending_header_{};
-    const u_char* pending_bytes_ = nullptr;
+    pcap_pkthdr header_{};
+    const u_char* bytes_ = nullptr;
     std::string failure_;
 };
 

@@ -25,10 +25,7 @@ Result<void> OperatorStates::set(const config::Config& config, const std::string
     if (member == found->servers.end())
         return fail("pool '" + pool + "' has no server '" + wire::to_string(server) + "'; it has: " +
                     listed(found->servers, [](const auto& one) { return wire::to_string(one.address); }));
-    if (member->state == state)
-        states_.erase({pool, server});  // what the file says, too
-    else
-        states_[{pool, server}] = state;
+    states_[{pool, server}] = state;  // also when the file says the same now: it may say something else later
     return {};
 }
 

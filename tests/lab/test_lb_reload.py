@@ -2,6 +2,7 @@
 nothing."""
 
 import copy
+import json
 import signal
 
 import pytest
@@ -159,14 +160,46 @@ def test_a_disabled_server_gets_nothing_more_at_once_and_others_keep_their_flows
     assert {flow["servers"][0] for flow in result} == {"s1", "s2"}
 
 
-@pytest.mark.parametrize("words, error", [
-    (("drain", "nobody", "10.0.0.11"), "there is no pool 'nobody'; there are: servers"),
-    (("drain", "servers", "10.0.0.99"), "pool 'servers' has no server '10.0.0.99'; it has: 10.0.0.11, 10.0.0.12"),
-    (("drain", "servers", "s1"), "'s1' is not an IPv4 address"),
+@pytest.mark.parametrize("words, status, error", [
+    (("drain", "nobody", "10.0.0.11"), 1, "there is no pool 'nobody'; there are: servers"),
+    (("drain", "servers", "10.0.0.99"), 1, "pool 'servers' has no server '10.0.0.99'; it has: 10.0.0.11, 10.0.0.12"),
+    (("drain", "servers", "s1"), 2, "'s1' is not an IPv4 address"),
 ])
-def test_a_command_about_something_that_is_not_there_says_what_is(prepared_lab, lb, words, error):
+def test_a_command_about_something_that_is_not_there_says_what_is(prepared_lab, lb, words, status, error):
     done = lb.command(*words)
-    assert (done.returncode, done.stderr.strip()) == (1, f"lb: {error}")
+    assert (done.returncode, done.stderr.strip()) == (status, f"lb: {error}")
+
+
+def test_commands_warn_of_a_pool_without_servers_and_of_servers_that_do_not_answer(prepared_lab, lb):
+    lab = prepared_lab
+    assert lb.command("disable", "servers", lab["s1"].address).stderr == ""
+    alone = lb.command("drain", "servers", lab["s2"].address)
+    assert (alone.returncode, alone.stderr) == (
+        0, "lb: warning: pool 'servers': no server takes new flows, so they are dropped (no_server)\n")
+    changed = copy.deepcopy(lb.config)
+    changed["pools"][0]["servers"].append({"address": "10.0.0.77"})
+    lb.rewrite(changed)
+    done = lb.command("reload")
+    assert done.returncode == 0
+    assert "warning: server '10.0.0.77' does not answer ARP on 'eth0'" in done.stderr
+
+
+def test_an_operators_word_wins_over_a_file_that_says_something_else_later(prepared_lab, lb):
+    lab, s1 = prepared_lab, prepared_lab["s1"]
+    assert lb.command("enable", "servers", s1.address).returncode == 0
+    changed = copy.deepcopy(lb.config)
+    changed["pools"][0]["servers"][0]["state"] = "disabled"
+    lb.rewrite(changed)
+    reload_by_command(lb)
+    assert servers_of(lab) == {"s1", "s2"}
+
+
+@pytest.mark.parametrize("what, text", [("counters", "service web: return_packets"), ("servers", "10.0.0.11"),
+                                        ("neighbors", "reachable"), ("interfaces", "kernel_dropped")])
+def test_show_prints_it_for_people_and_as_json(prepared_lab, lb, what, text):
+    shown = lb.command("show", what)
+    assert shown.returncode == 0 and text in shown.stdout
+    assert json.loads(lb.command("show", what, "--json").stdout)
 
 
 def test_commands_are_not_taken_over_tcp(prepared_lab, lb):
