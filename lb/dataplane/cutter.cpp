@@ -25,12 +25,11 @@ void erase_uncopied_options(wire::MutableBytes options) {
     }
 }
 
-wire::Ipv4Header& finish_ip(wire::MutableBytes packet) {
+void finish_ip(wire::MutableBytes packet) {
     auto& ip = wire::header_at<wire::Ipv4Header>(packet);
     ip.total_length = wire::be16(static_cast<std::uint16_t>(packet.size()));
     ip.checksum = {};
     ip.checksum = wire::internet_checksum(packet.first(ip.header_length()));
-    return ip;
 }
 
 }  // namespace

@@ -4,13 +4,10 @@
 
 #include "common/ring/flow_hash.hpp"
 #include "lb/dataplane/layer2.hpp"
+#include "lb/dataplane/quoted_flow.hpp"
 
 namespace dsr::lb {
 namespace {
-
-constexpr std::uint8_t kTtl = 64;
-// Of the quoted packet's payload (RFC 792): TCP and UDP ports are in the first four.
-constexpr std::size_t kLeastQuoted = 8;
 
 // Errors that concern a flow's sender. (Source quench is deprecated by RFC 6633, redirects are for hosts on our own
 // link.)
@@ -22,20 +19,14 @@ bool concerns_flow(std::uint8_t type) {
 // The error is about a packet that a server sent from the VIP; reversed, it is one of the client's flow.
 bool quoted_flow(const wire::Ipv4View& ip, wire::Bytes quote, wire::FlowKey& flow) {
     const auto quoted = wire::parse_quoted_ipv4(quote);
-    if (!quoted || quoted->payload.size() < kLeastQuoted || quoted->header->fragment_offset() != 0 ||
-        quoted->header->source != ip.header->destination)
-        return false;
-    const std::uint16_t source_port = wire::header_at<wire::be16>(quoted->payload).host();
-    const std::uint16_t destination_port = wire::header_at<wire::be16>(quoted->payload, 2).host();
-    flow = wire::FlowKey{quoted->header->source, quoted->header->destination, source_port, destination_port,
-                         quoted->header->protocol}
-               .reversed();
+    const auto sent = quoted ? flow_of_quote(*quoted) : std::nullopt;
+    if (!sent || sent->source != ip.header->destination) return false;
+    flow = sent->reversed();
     return true;
 }
 
 void answer_echo(const ForwardingTable& table, Packet& packet, const wire::Ipv4View& view) {
-    const std::size_t offset =
-        static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(view.header) - packet.data);
+    const std::size_t offset = packet.offset_of(*view.header);
     auto& ip = wire::header_at<wire::Ipv4Header>(packet.mutable_bytes(), offset);
     auto& icmp = wire::header_at<wire::IcmpHeader>(packet.mutable_bytes(), offset + sizeof ip);
     std::swap(ip.source, ip.destination);

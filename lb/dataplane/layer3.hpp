@@ -18,11 +18,10 @@ struct OuterHeader {
     wire::ChecksumSum sum = 0;
 
     static OuterHeader between(wire::Ipv4Address source, wire::Ipv4Address destination) {
-        const wire::be16 ttl_and_protocol(static_cast<std::uint16_t>(kTtl << 8U | wire::kProtocolIpip));
+        const wire::be16 ttl_and_protocol(static_cast<std::uint16_t>(unsigned{kTtl} << 8U | wire::kProtocolIpip));
         return {source, destination,
                 wire::ChecksumSum{source.network().raw()} + destination.network().raw() + ttl_and_protocol.raw()};
     }
-    static constexpr unsigned kTtl = 64;
 };
 
 // An address of the prefix for a flow; never the prefix's first or last one, which are no host's.
@@ -60,7 +59,7 @@ inline void finish_outer(wire::Ipv4Header& outer, const OuterHeader& common, con
 inline void encapsulate(Packet& packet, const OuterHeader& common, const wire::Ipv4Header& inner, std::uint16_t id) {
     constexpr std::size_t kMacs = 2 * sizeof(wire::MacAddress);
     const std::size_t inner_length = inner.total_length.host();
-    const auto inner_offset = static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(&inner) - packet.data);
+    const std::size_t inner_offset = packet.offset_of(inner);
     std::uint8_t* frame = packet.data - kOuterLength;
     if (inner_offset == sizeof(wire::EthernetHeader)) [[likely]]
         std::memcpy(frame + kMacs, packet.data + kMacs, sizeof(wire::be16));
@@ -68,7 +67,7 @@ inline void encapsulate(Packet& packet, const OuterHeader& common, const wire::I
         std::memmove(frame + kMacs, packet.data + kMacs, inner_offset - kMacs);
 
     auto& outer = *reinterpret_cast<wire::Ipv4Header*>(frame + inner_offset);
-    outer.ttl = OuterHeader::kTtl;
+    outer.ttl = kTtl;
     outer.protocol = wire::kProtocolIpip;
     outer.source = common.source;
     outer.destination = common.destination;

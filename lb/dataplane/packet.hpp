@@ -13,6 +13,9 @@ using ServerId = std::uint32_t;  // of a (pool, server address) pair; 24 bits, f
 inline constexpr ServiceId kNoId = 0xffff;
 inline constexpr ServerId kNoServer = 0xffffff;
 
+// Of every IPv4 header that is our own.
+inline constexpr std::uint8_t kTtl = 64;
+
 // Bytes in front of every received frame that the data plane may write: an outer IPv4 header, or an ICMP error's
 // headers.
 inline constexpr std::size_t kHeadroom = 64;
@@ -38,6 +41,10 @@ struct Packet {
 
     [[nodiscard]] wire::Bytes bytes() const { return {data, length}; }
     [[nodiscard]] wire::MutableBytes mutable_bytes() { return {data, length}; }
+    // Of a header that lies in the packet's bytes.
+    [[nodiscard]] std::size_t offset_of(const wire::Ipv4Header& header) const {
+        return static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(&header) - data);
+    }
     [[nodiscard]] bool leaves() const { return verdict == Verdict::forwarded || verdict == Verdict::answered; }
     void drop(Drop why) {
         verdict = Verdict::dropped;

@@ -7,19 +7,17 @@
 #include "common/ring/flow_hash.hpp"
 #include "lb/dataplane/layer2.hpp"
 #include "lb/dataplane/layer3.hpp"
+#include "lb/dataplane/quoted_flow.hpp"
 
 namespace dsr::lb {
 namespace {
 
-constexpr std::uint8_t kTtl = 64;
 // Errors travel as Linux sends them: internetwork control (RFC 1812 section 4.3.2.5).
 constexpr std::uint8_t kErrorTos = 0xc0;
 // "As much of the original datagram as possible" in 576 bytes (RFC 1812 section 4.3.2.3): QUIC and tunnels need more
 // than the header and 8 bytes.
 constexpr std::size_t kErrorHeaders = sizeof(wire::Ipv4Header) + sizeof(wire::IcmpHeader);
 constexpr std::size_t kMostQuoted = 576 - kErrorHeaders;
-// Of a quoted packet's payload (RFC 792): what a client's stack needs to find the connection.
-constexpr std::size_t kLeastQuoted = 8;
 
 bool is_error(std::uint8_t type) {
     return type == wire::kIcmpDestinationUnreachable || type == wire::kIcmpSourceQuench ||
@@ -42,8 +40,7 @@ bool is_host(wire::Ipv4Address address) {
 void write_error(const ForwardingTable& table, Packet& packet, std::size_t link_length, const wire::Ipv4Header& about,
                  std::size_t length, std::uint32_t mtu) {
     const std::size_t quoted = std::min(length, kMostQuoted);
-    const auto about_offset = static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(&about) - packet.data);
-    std::uint8_t* const frame = packet.data + about_offset - kErrorHeaders - link_length;
+    std::uint8_t* const frame = packet.data + packet.offset_of(about) - kErrorHeaders - link_length;
     std::memmove(frame, packet.data, link_length);
     packet.data = frame;
     packet.length = static_cast<std::uint32_t>(link_length + kErrorHeaders + quoted);
@@ -74,10 +71,6 @@ void write_error(const ForwardingTable& table, Packet& packet, std::size_t link_
     packet.server = kNoServer;
 }
 
-std::size_t offset_in(const Packet& packet, const wire::Ipv4Header& header) {
-    return static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(&header) - packet.data);
-}
-
 // What an error about our own packet quotes: the outer header, and the client's packet as far as it goes.
 struct TunnelQuote {
     wire::Ipv4View outer;
@@ -98,14 +91,12 @@ std::optional<TunnelQuote> tunnel_quote(const wire::Ipv4View& ip) {
 // guess one.
 bool of_known_flow(const ForwardingTable& table, FlowTime now, const wire::Ipv4View& client, wire::Ipv4Address server,
                    FlowTable& flows) {
-    const wire::Ipv4Header& ip = *client.header;
-    const Vip* vip = table.service_map.find(ip.destination);
-    if (vip == nullptr || ip.fragment_offset() != 0 || client.payload.size() < kLeastQuoted) return false;
-    const wire::FlowKey flow{ip.source, ip.destination, wire::header_at<wire::be16>(client.payload).host(),
-                             wire::header_at<wire::be16>(client.payload, 2).host(), ip.protocol};
-    const ServiceId service = vip->service(flow.protocol, flow.destination_port);
+    const auto flow = flow_of_quote(client);
+    const Vip* vip = table.service_map.find(client.header->destination);
+    if (!flow || vip == nullptr) return false;
+    const ServiceId service = vip->service(flow->protocol, flow->destination_port);
     if (service == kNoId) return false;
-    const auto* entry = flows.find(flow, table.services[service].vip_id, ring::flow_hash(flow), now);
+    const auto* entry = flows.find(*flow, table.services[service].vip_id, ring::flow_hash(*flow), now);
     return entry != nullptr && entry->server < table.servers.size() && table.servers[entry->server].address == server;
 }
 
@@ -119,7 +110,7 @@ bool may_be_told(const wire::Ipv4View& about) {
 
 void answer_fragmentation_needed(const ForwardingTable& table, Packet& packet, const wire::Ipv4View& view,
                                  std::uint32_t mtu) {
-    write_error(table, packet, offset_in(packet, *view.header), *view.header,
+    write_error(table, packet, packet.offset_of(*view.header), *view.header,
                 view.header->header_length() + view.payload.size(), mtu);
 }
 
@@ -142,7 +133,7 @@ void handle_tunnel_error(const ForwardingTable& table, FlowTime now, Packet& pac
     if (!client || !of_known_flow(table, now, *client, server, state.flows)) return;
     state.tunnel_mtus.note(server, quote->mtu, now);
     if (may_be_told(*client))
-        write_error(table, packet, offset_in(packet, *ip.header), *client->header, quote->outer.payload.size(),
+        write_error(table, packet, packet.offset_of(*ip.header), *client->header, quote->outer.payload.size(),
                     quote->mtu - static_cast<std::uint32_t>(kOuterLength));
 }
 

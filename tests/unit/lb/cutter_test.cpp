@@ -9,17 +9,6 @@ using namespace dsr;
 using namespace dsr::lb;
 using namespace dsr::lb::test;
 
-namespace {
-
-bool transport_valid(wire::Bytes frame) {
-    const auto view = wire::parse_transport(frame).value();
-    const auto sum = wire::pseudo_header_sum(view.flow.source, view.flow.destination, view.flow.protocol,
-                                             static_cast<std::uint16_t>(view.ipv4.payload.size()));
-    return wire::checksum_fold(wire::checksum_add(view.ipv4.payload, sum)) == 0xffff;
-}
-
-}  // namespace
-
 TEST_CASE("segments carry all bytes once, in order, each with right lengths, flags, IDs and checksums") {
     auto frame = tcp_frame(9, wire::kTcpPsh | wire::kTcpFin | wire::kTcpAck | wire::kTcpCwr, 5001);
     auto& ip = wire::header_at<wire::Ipv4Header>(frame->bytes(), 14);

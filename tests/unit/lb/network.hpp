@@ -176,6 +176,14 @@ inline std::vector<std::unique_ptr<Frame>> fragments_of(Frame& whole, std::size_
     return fragments;
 }
 
+// The TCP or UDP checksum is right.
+inline bool transport_valid(wire::Bytes frame) {
+    const auto view = wire::parse_transport(frame).value();
+    const auto sum = wire::pseudo_header_sum(view.flow.source, view.flow.destination, view.flow.protocol,
+                                             static_cast<std::uint16_t>(view.ipv4.payload.size()));
+    return wire::checksum_fold(wire::checksum_add(view.ipv4.payload, sum)) == 0xffff;
+}
+
 // A table, and everything forward() needs beside it.
 struct Core {
     Identities identities;

@@ -16,13 +16,6 @@ wire::be16 bare_sum(const wire::TransportView& view, std::size_t length) {
         view.flow.source, view.flow.destination, view.flow.protocol, static_cast<std::uint16_t>(length))));
 }
 
-bool transport_valid(wire::Bytes frame) {
-    const auto view = wire::parse_transport(frame).value();
-    const auto sum = wire::pseudo_header_sum(view.flow.source, view.flow.destination, view.flow.protocol,
-                                             static_cast<std::uint16_t>(view.ipv4.payload.size()));
-    return wire::checksum_fold(wire::checksum_add(view.ipv4.payload, sum)) == 0xffff;
-}
-
 }  // namespace
 
 TEST_CASE("an unfinished checksum is finished on the way through, for TCP and UDP and odd lengths") {
