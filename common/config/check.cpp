@@ -76,6 +76,9 @@ void check_interfaces(Draft& draft) {
     require_distinct(
         draft, interfaces.size(), [&](std::size_t i) { return interfaces[i].mac ? to_string(*interfaces[i].mac) : ""; },
         [](std::size_t i) { return interface_path(i) + ".mac"; });
+    require_distinct(
+        draft, interfaces.size(), [&](std::size_t i) { return interfaces[i].kernel_interface; },
+        [](std::size_t i) { return interface_path(i) + ".kernel_interface"; });
     const auto& neighbors = draft.config.load_balancer.neighbors;
     require_distinct(
         draft, neighbors.size(), [&](std::size_t i) { return to_string(neighbors[i].address); },
@@ -224,8 +227,10 @@ void require_on_segment(Draft& draft, std::size_t pool, std::string_view otherwi
 bool lacks_gateway(const Draft& draft) {
     const LoadBalancer& balancer = draft.config.load_balancer;
     if (balancer.driver != Driver::dpdk) return false;
+    // Through a kernel interface, the kernel may have a route.
     for (std::size_t i = 0; i < balancer.interfaces.size(); ++i)
-        if (!draft.left_out(interface_path(i) + ".gateway")) return false;
+        for (const char* key : {".gateway", ".kernel_interface"})
+            if (!draft.left_out(interface_path(i) + key)) return false;
     return true;
 }
 

@@ -12,6 +12,7 @@ constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ without the terminati
 constexpr std::size_t kMaxSocketPath = 107;    // sun_path of unix(7), likewise
 constexpr std::uint32_t kMinMtu = 576;         // RFC 791: what every host must accept
 constexpr std::uint32_t kMaxWorkers = 128;
+constexpr std::uint32_t kMaxCores = 1024;             // what Linux is built for, far more often than not
 constexpr std::uint32_t kMaxFlowEntries = 1U << 28U;  // 4 GiB of table a worker
 
 bool is_interface_name(std::string_view name) {
@@ -19,14 +20,16 @@ bool is_interface_name(std::string_view name) {
            std::ranges::none_of(name, [](char c) { return c == '/' || c == ':' || c <= ' ' || c == 0x7f; });
 }
 
-void read_interface_name(Draft& draft, Section& section, Interface& interface) {
-    const Node* node = section.find("name");
-    if (node == nullptr) return;
-    if (node->kind != Node::Kind::scalar || !is_interface_name(node->text))
-        return report_wrong(draft, *node, section.path_of("name"),
-                            "an interface name: 1 to 15 characters without spaces, '/' and ':'");
-    section.valid("name", *node);
-    interface.name = node->text;
+std::string read_interface_name(Draft& draft, Section& section, std::string_view key) {
+    const Node* node = section.find(key);
+    if (node == nullptr) return {};
+    if (node->kind != Node::Kind::scalar || !is_interface_name(node->text)) {
+        report_wrong(draft, *node, section.path_of(key),
+                     "an interface name: 1 to 15 characters without spaces, '/' and ':'");
+        return {};
+    }
+    section.valid(key, *node);
+    return node->text;
 }
 
 // The address of a host in a network: in networks of four addresses and more, the first and the last are no host's.
@@ -58,6 +61,11 @@ void check_driver_keys(Draft& draft, const Section& section, const Node& node, D
             draft.report.add(
                 device->mark, section.path_of("device"),
                 describe(*device) + " is only for driver dpdk; driver pcap opens the interface by its name");
+        if (const Node* kernel = section.find("kernel_interface"))
+            draft.report.add(kernel->mark, section.path_of("kernel_interface"),
+                             describe(*kernel) +
+                                 " is only for driver dpdk; with driver pcap the kernel keeps the "
+                                 "interface itself");
         return;
     }
     for (const std::string_view key : {"device", "address", "mac", "mtu"})
@@ -67,15 +75,16 @@ void check_driver_keys(Draft& draft, const Section& section, const Node& node, D
 }
 
 void read_interface(Draft& draft, const Node& node, const std::string& path, std::optional<Driver> driver) {
-    Section section(draft, node, path, {"name"}, {"device", "address", "mac", "mtu", "gateway"});
+    Section section(draft, node, path, {"name"}, {"device", "address", "mac", "mtu", "gateway", "kernel_interface"});
     if (driver) check_driver_keys(draft, section, node, *driver);
     Interface interface;
-    read_interface_name(draft, section, interface);
+    interface.name = read_interface_name(draft, section, "name");
     interface.device = section.text("device", 256).value_or("");
     read_interface_address(draft, section, interface);
     interface.mac = section.mac("mac");
     interface.mtu = section.number("mtu", kMinMtu, 65535);
     interface.gateway = section.address("gateway");
+    interface.kernel_interface = read_interface_name(draft, section, "kernel_interface");
     draft.config.load_balancer.interfaces.push_back(std::move(interface));
 }
 
@@ -111,6 +120,62 @@ void read_workers(Draft& draft, Section& section, std::optional<Driver> driver) 
             quoted(std::to_string(*workers)) +
                 " is too many for driver pcap, which has 1: several readers of one packet socket would put "
                 "the packets of a flow out of order");
+}
+
+// N or FIRST-LAST, each core once; at least as many as workers.
+void read_cores(Draft& draft, Section& section) {
+    auto& cores = draft.config.load_balancer.dpdk.cores;
+    const auto workers = draft.config.load_balancer.workers;
+    const auto nodes = section.list("cores");
+    bool all_right = true;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const Node& node = nodes[i];
+        const std::string path = element(section.path_of("cores"), i);
+        const auto dash = node.text.find('-');
+        const auto first = parse_number(std::string_view(node.text).substr(0, dash));
+        const auto last =
+            dash == std::string::npos ? first : parse_number(std::string_view(node.text).substr(dash + 1));
+        if (node.kind != Node::Kind::scalar || !first || !last || *first > *last || *last >= kMaxCores) {
+            report_wrong(draft, node, path,
+                         "a processor core, or FIRST-LAST, from 0 to " + std::to_string(kMaxCores - 1));
+            all_right = false;
+            continue;
+        }
+        for (std::uint32_t core = *first; core <= *last; ++core) {
+            if (std::ranges::find(cores, core) != cores.end())
+                draft.report.add(node.mark, path, quoted(node.text) + " gives core " + std::to_string(core) + " again");
+            else
+                cores.push_back(core);
+        }
+    }
+    if (all_right && !nodes.empty() && cores.size() < workers)
+        draft.report.add(
+            section.find("cores")->mark, section.path_of("cores"),
+            quoted(std::to_string(cores.size())) + " cores are too few for " + std::to_string(workers) + " workers");
+}
+
+void read_eal_args(Draft& draft, Section& section) {
+    const auto nodes = section.list("eal_args");
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (nodes[i].kind != Node::Kind::scalar || nodes[i].text.empty())
+            report_wrong(draft, nodes[i], element(section.path_of("eal_args"), i), "one argument of DPDK's EAL");
+        else
+            draft.config.load_balancer.dpdk.eal_args.push_back(nodes[i].text);
+    }
+}
+
+void read_dpdk(Draft& draft, Section& balancer, std::optional<Driver> driver) {
+    const Node* node = balancer.find("dpdk");
+    if (node == nullptr) return;
+    if (driver == Driver::pcap)
+        draft.report.add(node->mark, balancer.path_of("dpdk"), describe(*node) + " is only for driver dpdk");
+    Section section(draft, *node, balancer.path_of("dpdk"), {}, {"huge_pages", "memory", "cores", "eal_args"});
+    Dpdk& out = draft.config.load_balancer.dpdk;
+    out.huge_pages = section.word<HugePages>("huge_pages", {{"auto", HugePages::automatic}, {"none", HugePages::none}})
+                         .value_or(out.huge_pages);
+    out.memory = section.number("memory", 64, 1U << 20U);
+    read_cores(draft, section);
+    read_eal_args(draft, section);
 }
 
 std::uint32_t next_prime(std::uint32_t number) {
@@ -162,7 +227,7 @@ void read_http(Draft& draft, Section& section) {
 void read_load_balancer(Draft& draft, const Node& node) {
     Section section(draft, node, "load_balancer", {"interfaces"},
                     {"driver", "neighbors", "workers", "flow_table_entries", "new_flows_per_second",
-                     "maglev_table_size", "control_socket", "http"});
+                     "maglev_table_size", "control_socket", "http", "dpdk"});
     LoadBalancer& out = draft.config.load_balancer;
     auto driver = section.word<Driver>("driver", {{"pcap", Driver::pcap}, {"dpdk", Driver::dpdk}});
     if (section.find("driver") == nullptr) driver = out.driver;
@@ -170,6 +235,7 @@ void read_load_balancer(Draft& draft, const Node& node) {
     read_interfaces(draft, section, driver);
     read_neighbors(draft, section);
     read_workers(draft, section, driver);
+    read_dpdk(draft, section, driver);
     out.flow_table_entries = section.number("flow_table_entries", 4, kMaxFlowEntries).value_or(out.flow_table_entries);
     out.new_flows_per_second = section.number("new_flows_per_second", 0, std::numeric_limits<std::uint32_t>::max())
                                    .value_or(out.new_flows_per_second);

@@ -26,7 +26,22 @@ struct Interface {
     std::optional<wire::MacAddress> mac;
     std::optional<std::uint32_t> mtu;  // bytes, 576..65535
     std::optional<wire::Ipv4Address> gateway;
+    std::string kernel_interface;  // dpdk only: the TAP through which the kernel gets what is not lb's; empty: none
     friend bool operator==(const Interface&, const Interface&) = default;
+};
+
+enum class HugePages : std::uint8_t {
+    automatic,  // where the kernel has some free
+    none,
+};
+
+// What only driver dpdk needs.
+struct Dpdk {
+    HugePages huge_pages = HugePages::automatic;
+    std::optional<std::uint32_t> memory;  // MiB, 64..1048576; unset: as much as the ports and workers need
+    std::vector<std::uint32_t> cores;     // of the workers, and one more where a receiving core is needed; empty: any
+    std::vector<std::string> eal_args;    // handed to the EAL as they are, after our own
+    friend bool operator==(const Dpdk&, const Dpdk&) = default;
 };
 
 struct Neighbor {
@@ -45,6 +60,7 @@ struct LoadBalancer {
     std::uint32_t maglev_table_size = 65537;      // prime
     std::string control_socket = "/run/dsr/lb.sock";
     std::string http = "127.0.0.1:9420";  // ADDRESS:PORT; empty: off
+    Dpdk dpdk;
 };
 
 struct NetworkProfile {

@@ -9,6 +9,7 @@ std::optional<std::string> needs_restart(const config::LoadBalancer& running, co
     if (running.flow_table_entries != wanted.flow_table_entries) return "flow_table_entries";
     if (running.control_socket != wanted.control_socket) return "control_socket";
     if (running.http != wanted.http) return "http";
+    if (running.dpdk != wanted.dpdk) return "dpdk";
     return std::nullopt;
 }
 
