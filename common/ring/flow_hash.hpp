@@ -20,11 +20,13 @@ constexpr std::uint64_t mix64(std::uint64_t value) {
 
 // Uniform over 64 bits; all five fields count. Not keyed: who knows it can aim flows at one server,
 // as with every consistent hash that several balancers share.
-inline std::uint64_t flow_hash(const wire::FlowKey& flow) {
-    const std::uint64_t addresses = std::uint64_t{flow.source.host()} << 32U | flow.destination.host();
-    const std::uint64_t rest =
-        std::uint64_t{flow.protocol} << 32U | std::uint64_t{flow.source_port} << 16U | flow.destination_port;
+// `addresses` and `ports`: FlowKey::addresses() and FlowKey::ports().
+constexpr std::uint64_t flow_hash(std::uint64_t addresses, std::uint32_t ports, std::uint8_t protocol) {
+    const std::uint64_t rest = std::uint64_t{protocol} << 32U | ports;
     return mix64(mix64(addresses) ^ (rest * 0x9e3779b97f4a7c15ULL));
+}
+constexpr std::uint64_t flow_hash(const wire::FlowKey& flow) {
+    return flow_hash(flow.addresses(), flow.ports(), flow.protocol);
 }
 
 // Slot 0..slot_count-1 for a hash: multiply-shift on the high 32 bits (no division).

@@ -46,6 +46,12 @@ inline std::uint16_t checksum_fold(ChecksumSum sum) {
     return static_cast<std::uint16_t>((sum >> 16U) + (sum & 0xffffU));
 }
 
+// The same of a sum of few words.
+inline std::uint16_t checksum_fold(std::uint32_t sum) {
+    sum = (sum >> 16U) + (sum & 0xffffU);
+    return static_cast<std::uint16_t>((sum >> 16U) + sum);
+}
+
 // A folded value in machine order as it is stored in a header.
 inline be16 checksum_store(std::uint16_t folded) {
     return be16::from_raw(folded);
@@ -78,6 +84,12 @@ inline be16 checksum_update(be16 checksum, be32 before, be32 after) {
     return checksum_store(static_cast<std::uint16_t>(~checksum_fold(sum)));
 }
 
+// Without a division: times the inverse of 65535 modulo 2^64, multiples become their quotients and all others numbers
+// larger than any quotient.
+inline bool divisible_by_65535(std::uint64_t value) {
+    return value * 0xfffefffefffeffffULL <= ~std::uint64_t{0} / 0xffff;
+}
+
 // Whether a header with its checksum field filled in sums up.
 // Folding is a remainder by 0xffff (2^16 leaves 1), and whether that is 0 costs compilers a multiplication only.
 inline bool checksum_valid(Bytes header) {
@@ -87,9 +99,14 @@ inline bool checksum_valid(Bytes header) {
 
 // The same for an IPv4 header without options, whose sum is never 0.
 inline bool checksum_valid(const Ipv4Header& header) {
-    std::uint32_t words[sizeof(Ipv4Header) / 4];
-    std::memcpy(words, &header, sizeof words);
-    return (ChecksumSum{words[0]} + words[1] + words[2] + words[3] + words[4]) % 0xffff == 0;
+    const auto* at = reinterpret_cast<const std::uint8_t*>(&header);
+    ChecksumSum sum = 0;
+    for (std::size_t offset = 0; offset < sizeof header; offset += 4) {
+        std::uint32_t word;
+        std::memcpy(&word, at + offset, 4);
+        sum += word;
+    }
+    return divisible_by_65535(sum);
 }
 
 }  // namespace dsr::wire

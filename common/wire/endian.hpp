@@ -30,7 +30,8 @@ private:
     static constexpr Host swap(Host value) {
         if constexpr (std::endian::native == std::endian::big) return value;
         if constexpr (sizeof(Host) == 2) return __builtin_bswap16(value);
-        return static_cast<Host>(__builtin_bswap32(value));
+        if constexpr (sizeof(Host) == 8) return __builtin_bswap64(value);
+        return static_cast<Host>(__builtin_bswap32(static_cast<std::uint32_t>(value)));
     }
 
     Host raw_ = 0;
@@ -38,8 +39,10 @@ private:
 
 using be16 = BigEndian<std::uint16_t>;
 using be32 = BigEndian<std::uint32_t>;
+using be64 = BigEndian<std::uint64_t>;
 
 static_assert(sizeof(be16) == 2 && alignof(be16) == 1);
 static_assert(sizeof(be32) == 4 && alignof(be32) == 1);
+static_assert(sizeof(be64) == 8 && alignof(be64) == 1);
 
 }  // namespace dsr::wire

@@ -18,6 +18,11 @@ struct FlowKey {
     [[nodiscard]] constexpr FlowKey reversed() const {
         return {destination, source, destination_port, source_port, protocol};
     }
+    // Fields that are neighbors in a header, as one number.
+    [[nodiscard]] constexpr std::uint64_t addresses() const {
+        return std::uint64_t{source.host()} << 32U | destination.host();
+    }
+    [[nodiscard]] constexpr std::uint32_t ports() const { return std::uint32_t{source_port} << 16U | destination_port; }
     friend constexpr auto operator<=>(const FlowKey&, const FlowKey&) = default;
 };
 

@@ -69,11 +69,11 @@ struct Ipv4Header {
 
     [[nodiscard]] std::uint8_t version() const { return version_and_length >> 4U; }
     [[nodiscard]] std::size_t header_length() const { return (version_and_length & 15U) * std::size_t{4}; }
-    [[nodiscard]] bool dont_fragment() const { return (flags_and_offset.host() & 0x4000U) != 0; }
+    [[nodiscard]] bool dont_fragment() const { return (flags_and_offset.raw() & be16(0x4000).raw()) != 0; }
     [[nodiscard]] bool more_fragments() const { return (flags_and_offset.host() & 0x2000U) != 0; }
     // Bytes from the start of the original payload.
     [[nodiscard]] std::size_t fragment_offset() const { return (flags_and_offset.host() & 0x1fffU) * std::size_t{8}; }
-    [[nodiscard]] bool is_fragment() const { return (flags_and_offset.host() & 0x3fffU) != 0; }
+    [[nodiscard]] bool is_fragment() const { return (flags_and_offset.raw() & be16(0x3fff).raw()) != 0; }
 };
 static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
 inline constexpr std::uint16_t kIpv4DontFragment = 0x4000;
@@ -91,7 +91,7 @@ struct TcpHeader {
     be16 checksum;
     be16 urgent_pointer;
 
-    [[nodiscard]] std::size_t header_length() const { return (data_offset_and_reserved >> 4U) * std::size_t{4}; }
+    [[nodiscard]] std::size_t header_length() const { return (std::size_t{data_offset_and_reserved} >> 2U) & 0x3cU; }
 };
 static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
 inline constexpr std::uint8_t kTcpFin = 0x01;

@@ -1,6 +1,14 @@
 #include "lb/dataplane/arp_answer.hpp"
 
 namespace dsr::lb {
+namespace {
+
+bool answers_for(const ForwardingTable& table, const Interface& interface, wire::Ipv4Address address) {
+    if (interface.alone && address == interface.address.address) return true;
+    return table.active && table.service_map.find(address) != nullptr;
+}
+
+}  // namespace
 
 void handle_arp(const ForwardingTable& table, Packet& packet, const wire::EthernetView& frame) {
     const auto parsed = wire::parse_arp(frame.payload);
@@ -12,9 +20,9 @@ void handle_arp(const ForwardingTable& table, Packet& packet, const wire::Ethern
     const wire::ArpHeader& request = **parsed;
     packet.neighbor = frame.tags == 0;
     packet.verdict = Verdict::passed;
-    // A sender that announces the VIP as its own gets no answer.
-    if (!table.active || request.operation.host() != wire::kArpRequest ||
-        table.service_map.find(request.target_address) == nullptr || request.sender_address == request.target_address)
+    // A sender that announces the address as its own gets no answer.
+    if (request.operation.host() != wire::kArpRequest || request.sender_address == request.target_address ||
+        !answers_for(table, interface, request.target_address))
         return;
 
     auto& ethernet = wire::header_at<wire::EthernetHeader>(packet.mutable_bytes());

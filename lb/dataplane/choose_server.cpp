@@ -25,16 +25,16 @@ ServerId ring_server(const Service& service, std::uint64_t flow_hash) {
     return service.ring->servers[slots[ring::slot_of(flow_hash, static_cast<std::uint32_t>(slots.size()))]];
 }
 
-ServerId choose_anew(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
-                     WorkerState& state, FlowTable::Entry* entry) {
-    const ServerId chosen = ring_server(service, lookup.hash);
-    if (chosen == kNoServer) return kNoServer;
+Chosen choose_anew(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                   WorkerState& state, FlowTable::Entry* entry) {
+    const Chosen choice = chosen(table, ring_server(service, lookup.hash));
+    if (choice.server == nullptr) return choice;
     if (entry == nullptr) entry = remember(table, service, lookup, now, state);
     if (entry != nullptr) {
-        entry->server = chosen & kNoServer;  // 24 bits
+        entry->server = choice.id & kNoServer;  // 24 bits
         FlowTable::advance(*entry, lookup.event, now, service.idle_timeout);
     }
-    return chosen;
+    return choice;
 }
 
 ServerId server_of_flow(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,

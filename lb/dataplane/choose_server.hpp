@@ -18,7 +18,16 @@ inline bool opens_anew(const FlowTable::Entry& entry, FlowEvent event) {
 
 // Whether a server still is one of the service's, for flows that it has.
 inline bool serves(const Server& server, const Service& service) {
-    return server.keeps_flows && server.pool == service.pool;
+    return server.pool == service.pool;
+}
+
+// Null and kNoServer: none.
+struct Chosen {
+    const Server* server = nullptr;
+    ServerId id = kNoServer;
+};
+inline Chosen chosen(const ForwardingTable& table, ServerId id) {
+    return {id == kNoServer ? nullptr : &table.servers[id], id};
 }
 
 // The server that a flow has and may keep, or null.
@@ -29,18 +38,22 @@ inline const Server* keeper(const ForwardingTable& table, const Service& service
 }
 
 // The ring's choice for a flow that has no server or may not keep it: `entry`, null when the flow is new.
-ServerId choose_anew(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
-                     WorkerState& state, FlowTable::Entry* entry);
+Chosen choose_anew(const ForwardingTable& table, const Service& service, const FlowLookup& lookup, FlowTime now,
+                   WorkerState& state, FlowTable::Entry* entry);
 
-// Flow table first, ring on a miss; remembers and refreshes the flow. kNoServer when no server takes it.
-inline ServerId choose_server(const ForwardingTable& table, const Service& service, const FlowLookup& lookup,
-                              FlowTime now, WorkerState& state) {
+// Flow table first, ring on a miss; remembers and refreshes the flow.
+inline Chosen choose_server(const ForwardingTable& table, const Service& service, const FlowLookup& lookup,
+                            FlowTime now, WorkerState& state) {
     FlowTable::Entry* entry = state.flows.find(lookup.key, service.vip_id, lookup.hash, now);
     const Server* server = keeper(table, service, entry);
-    if (server == nullptr || (!server->takes_new_flows && opens_anew(*entry, lookup.event))) [[unlikely]]
+    if (server == nullptr) [[unlikely]]
         return choose_anew(table, service, lookup, now, state, entry);
-    FlowTable::advance(*entry, lookup.event, now, service.idle_timeout);
-    return entry->server;
+    if (!FlowTable::refresh(*entry, lookup.event, now, service.idle_timeout)) [[unlikely]] {
+        if (opens_anew(*entry, lookup.event) && !server->takes_new_flows)
+            return choose_anew(table, service, lookup, now, state, entry);
+        FlowTable::advance(*entry, lookup.event, now, service.idle_timeout);
+    }
+    return {server, entry->server};
 }
 
 // The server that the flow has, or would get; remembers and refreshes nothing.

@@ -9,7 +9,7 @@
 namespace dsr::lb {
 
 struct FlowLookup {
-    FlowTable::Key key{{}};
+    FlowTable::Key key;
     std::uint64_t hash = 0;  // ring::flow_hash
     FlowEvent event = FlowEvent::data;
 };
@@ -27,8 +27,8 @@ enum class Way : std::uint8_t {
 };
 
 struct Classified {
-    const wire::Ipv4Header* ip = nullptr;  // the client's packet; its lengths were checked
-    FlowLookup lookup;                     // of later fragments: nothing, hash 0
+    const wire::Ipv4Header* ip = nullptr;     // the client's packet; its lengths were checked
+    [[no_unique_address]] FlowLookup lookup;  // of later fragments: nothing, hash 0
     Way way = Way::ended;
     std::uint8_t tcp_header_length = 0;  // bytes; 0: not TCP
     bool first_fragment = false;         // whichever way it finds its server
@@ -39,5 +39,6 @@ struct Classified {
         return {ip, {bytes + sizeof *ip, header - sizeof *ip}, {bytes + header, ip->total_length.host() - header}};
     }
 };
+static_assert(sizeof(Classified) == 32);
 
 }  // namespace dsr::lb

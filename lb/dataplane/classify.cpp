@@ -69,9 +69,13 @@ void classify_later_fragment(const Vip& vip, Packet& packet, Classified& found) 
 }
 
 // To none of the VIPs: the kernel's, but for what it says about our services and tunnels.
-void classify_other(const ForwardingTable& table, const wire::Ipv4View& ip, Classified& found, Counters& counters) {
+void classify_other(const ForwardingTable& table, Packet& packet, const wire::Ipv4View& ip, Classified& found,
+                    Counters& counters) {
     count_return(table, ip, counters);
-    if (ip.header->protocol != wire::kProtocolIcmp || !is_tunnel_error(table, ip)) return;
+    if (ip.header->protocol != wire::kProtocolIcmp) return;
+    const Interface& interface = table.interfaces[packet.ingress];
+    if (interface.alone && ip.header->destination == interface.address.address) answer_own_echo(table, packet, ip);
+    if (packet.verdict == Verdict::answered || !is_tunnel_error(table, ip)) return;
     found.ip = ip.header;
     found.way = Way::tunnel_error;
 }
@@ -94,8 +98,8 @@ void classify(const ForwardingTable& table, Packet& packet, Classified& found, C
     const auto ip = wire::parse_ipv4(ethernet->payload);
     if (!ip) return packet.drop(drop_of(ip.error()));
     const Vip* vip = table.service_map.find(ip->header->destination);
-    if (vip == nullptr) return classify_other(table, *ip, found, counters);
-    if (!wire::verify_ipv4_checksum(*ip)) return packet.drop(Drop::ipv4_checksum);
+    if (vip == nullptr) return classify_other(table, packet, *ip, found, counters);
+    if (!packet.ip_checked && !wire::verify_ipv4_checksum(*ip)) return packet.drop(Drop::ipv4_checksum);
 
     found.ip = ip->header;
     found.tcp_header_length = 0;

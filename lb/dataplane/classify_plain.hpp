@@ -27,13 +27,15 @@ inline bool classify_plain(const ForwardingTable& table, Packet& packet, Classif
         wire::TcpHeader tcp;  // ports and nothing else of it with UDP
     };
     if (packet.length < sizeof(Headers)) return false;
-    const auto& [ethernet, ip, tcp] = wire::header_at<Headers>(packet.bytes());
+    const wire::Bytes frame = packet.bytes();
+    const auto& [ethernet, ip, tcp] = wire::header_at<Headers>(frame);
     const std::size_t length = ip.total_length.host();
     const bool plain = ethernet.destination == table.interfaces[packet.ingress].mac &&
                        ethernet.ether_type == wire::be16(wire::kEtherTypeIpv4) && ip.version_and_length == 0x45 &&
-                       !ip.is_fragment() && length <= packet.length - sizeof(wire::EthernetHeader);
+                       !ip.is_fragment() && length <= frame.size() - sizeof(wire::EthernetHeader);
     if (!plain) return false;
-    if (ip.protocol == wire::kProtocolTcp) {
+    const std::uint8_t protocol = ip.protocol;
+    if (protocol == wire::kProtocolTcp) {
         const std::size_t header = tcp.header_length();
         if (header < sizeof(wire::TcpHeader) || length < sizeof ip + header) return false;
         found.tcp_header_length = static_cast<std::uint8_t>(header);
@@ -41,21 +43,22 @@ inline bool classify_plain(const ForwardingTable& table, Packet& packet, Classif
     } else {
         const auto& udp = reinterpret_cast<const wire::UdpHeader&>(tcp);
         const std::size_t datagram = udp.length.host();
-        if (ip.protocol != wire::kProtocolUdp || datagram < sizeof udp || length < sizeof ip + datagram) return false;
+        if (protocol != wire::kProtocolUdp || datagram < sizeof udp || length < sizeof ip + datagram) return false;
         found.tcp_header_length = 0;
         found.lookup.event = FlowEvent::data;
     }
-    const Vip* vip = table.service_map.find(ip.destination);
-    if (vip == nullptr || !wire::checksum_valid(ip)) return false;
-    const wire::FlowKey flow{ip.source, ip.destination, tcp.source_port.host(), tcp.destination_port.host(),
-                             ip.protocol};
-    const ServiceId service = vip->service(flow.protocol, flow.destination_port);
-    if (service == kNoId) return false;
-    packet.service = service;
+    if (!packet.ip_checked && !wire::checksum_valid(ip)) return false;
+    // FlowKey's two numbers, each read at once.
+    const std::uint64_t addresses = wire::header_at<wire::be64>(frame, offsetof(Headers, ip.source)).host();
+    const std::uint32_t ports = wire::header_at<wire::be32>(frame, offsetof(Headers, tcp)).host();
     found.ip = &ip;
     found.first_fragment = false;
-    found.lookup.key = flow;
-    found.lookup.hash = ring::flow_hash(flow);
+    found.lookup.key = {addresses, ports};
+    found.lookup.hash = ring::flow_hash(addresses, ports, protocol);
+    const ServiceId service =
+        table.service_map.service(static_cast<std::uint32_t>(addresses), protocol, static_cast<std::uint16_t>(ports));
+    if (service == kNoId) return false;
+    packet.service = service;
     found.way = table.services[service].per_packet ? Way::per_packet : Way::flow;
     return true;
 }

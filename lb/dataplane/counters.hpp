@@ -39,8 +39,9 @@ struct Counters {
                 continue;
             }
             ++forwarded;
-            services[packet.service].packets.add();
-            members.at(packet.service, packet.server).packets.add();
+            const ServiceId service = packet.service;
+            services[service].packets.add();
+            members.at(service, packet.server).packets.add();
         }
         received.add(forwarded);
         verdicts[static_cast<std::size_t>(Verdict::forwarded)].add(forwarded);

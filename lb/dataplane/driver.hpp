@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "lb/dataplane/packet.hpp"
 
@@ -16,6 +15,9 @@ inline constexpr std::size_t kBurstSize = 64;
 class Driver {
 public:
     virtual ~Driver() = default;
+
+    // Called once by the thread that will call all of the rest, before that.
+    virtual void start_thread() {}
 
     // Fills up to kBurstSize packets (data, length, ingress, perhaps number; the rest reset) without waiting; returns
     // how many. Their bytes, and kHeadroom more in front of each, stay valid until the next receive().
@@ -32,9 +34,6 @@ public:
     virtual void wait(std::chrono::milliseconds at_most) = 0;
     // Ends a wait(). May be called by any thread.
     virtual void wake() = 0;
-
-    // Why nothing will ever be received again, or empty. May be called by any thread.
-    [[nodiscard]] virtual std::string failure() const { return {}; }
 };
 
 }  // namespace dsr::lb

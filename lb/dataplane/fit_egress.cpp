@@ -40,7 +40,9 @@ bool fit_large(const ForwardingTable& table, FlowTime now, Packet& packet, const
     if (ingress.software_offloads && found.tcp_header_length != 0 && !fragment &&
         size > std::min(ingress.mtu, table.interfaces[packet.egress].mtu))
         return cut_segments(packet, found, room);
-    if (size > ingress.mtu && found.ip->protocol == wire::kProtocolUdp && !fragment)
+    // Either several datagrams that receive offload has joined, or one that a kernel has put together from fragments.
+    if (size > ingress.mtu && found.ip->protocol == wire::kProtocolUdp && !fragment &&
+        !udp_checksum_right(found.view()))
         return packet.drop(Drop::udp_super_frame), false;
     if (!found.ip->dont_fragment()) return cut_fragments(ingress, packet, found, room);
     if (!may_be_told(found.view()) || !icmp_errors.take(now, kIcmpErrorsPerSecond))

@@ -26,9 +26,10 @@ bool fit_large(const ForwardingTable& table, FlowTime now, Packet& packet, const
 // end.
 inline bool fit_egress(const ForwardingTable& table, FlowTime now, Packet& packet, const Classified& found,
                        std::uint32_t room, RateLimit& icmp_errors) {
-    if (found.ip->total_length.host() > room) [[unlikely]]
+    // The frame's length, which is at hand, says so of nearly all that fit.
+    if (packet.length > room + sizeof(wire::EthernetHeader) && found.ip->total_length.host() > room) [[unlikely]]
         return fit_large(table, now, packet, found, room, icmp_errors);
-    finish(table.interfaces[packet.ingress], packet, found);
+    if (table.software_offloads) finish(table.interfaces[packet.ingress], packet, found);
     return true;
 }
 

@@ -11,13 +11,14 @@ namespace {
 
 using enum FlowState;
 
-constexpr FlowState kNext[5][4] = {
+constexpr FlowState kNext[6][4] = {
     // data      syn          fin      rst
     {half_open, half_open, closing, reset},      // free: a new flow
     {established, half_open, closing, reset},    // half_open
     {established, established, closing, reset},  // established
     {closing, half_open, closing, reset},        // closing
     {established, half_open, closing, reset},    // reset
+    {established, established, closing, reset},  // lasting
 };
 
 // Seconds. A client sends its SYN again after 1, 3, 7, 15 and 31 s; after FIN the other direction may go on for a
@@ -48,6 +49,12 @@ FlowTable::FlowTable(std::size_t entries) : mask_(std::bit_ceil(std::max<std::si
     std::uninitialized_fill_n(buckets_.get(), bucket_count(), Bucket{});  // touches every page: none is missing later
 }
 
+FlowTable::Entry* FlowTable::search(Entry (&entries)[kWays], Key key, std::uint16_t vip_id, FlowTime now) {
+    for (Entry& entry : entries)
+        if (entry.key == key.value && entry.vip_id == vip_id && live(entry, now)) return &entry;
+    return nullptr;
+}
+
 FlowTable::Entry* FlowTable::insert(Key key, std::uint16_t vip_id, std::uint64_t flow_hash, FlowTime now) {
     Entry* chosen = nullptr;
     for (Entry& entry : bucket(flow_hash).entries) {
@@ -64,15 +71,14 @@ FlowTable::Entry* FlowTable::insert(Key key, std::uint16_t vip_id, std::uint64_t
     return chosen;
 }
 
-void FlowTable::change(Entry& entry, FlowEvent event, FlowTime now, std::uint16_t idle_timeout) {
+void FlowTable::advance(Entry& entry, FlowEvent event, FlowTime now, std::uint16_t idle_timeout) {
     entry.state = kNext[static_cast<std::size_t>(entry.state)][static_cast<std::size_t>(event)];
     if (entry.state == established) {
-        entry.lasting = idle_timeout == 0;
+        if (idle_timeout == 0) entry.state = lasting;
         entry.expires = static_cast<FlowTime>(now + idle_timeout);
         return;
     }
     const std::uint16_t own = own_timeout(entry.state);
-    entry.lasting = false;
     entry.expires = static_cast<FlowTime>(now + (idle_timeout == 0 ? own : std::min(own, idle_timeout)));
 }
 

@@ -3,7 +3,6 @@
 // services.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,26 +26,27 @@ enum class FlowEvent : std::uint8_t { data, syn, fin, rst };
 //   reset         established    half_open      closing    reset       a RST may be forged: data takes it back
 //
 // Half-open and reset flows expire soon, never last, and give way to others when their bucket is full: a flood of first
-// packets ends nobody else.
-enum class FlowState : std::uint8_t { free, half_open, established, closing, reset };
+// packets ends nobody else. An established flow of a service without timeout is a lasting one: it never expires.
+enum class FlowState : std::uint8_t { free, half_open, established, closing, reset, lasting };
 
 class FlowTable {
 public:
-    // What an entry keeps of a flow; the VIP and the protocol are its vip_id.
+    // What an entry keeps of a flow: source address, and both ports mixed with the destination address. That one and
+    // the protocol are known from vip_id, so that two flows of a vip_id never have the same key.
     struct Key {
-        std::uint64_t value;  // source address, source port, destination port
+        std::uint64_t value = 0;
+        Key() = default;
+        // FlowKey::addresses() and FlowKey::ports().
+        Key(std::uint64_t addresses, std::uint32_t ports) : value(addresses ^ ports) {}
         // NOLINTNEXTLINE(google-explicit-constructor): every flow has one
-        Key(const wire::FlowKey& flow)
-            : value(std::uint64_t{flow.source.host()} << 32U | std::uint64_t{flow.source_port} << 16U |
-                    flow.destination_port) {}
+        Key(const wire::FlowKey& flow) : Key(flow.addresses(), flow.ports()) {}
     };
     struct alignas(16) Entry {
         std::uint64_t key = 0;  // Key::value
         std::uint16_t vip_id = 0;
         FlowTime expires = 0;  // valid until then
         std::uint32_t server : 24 = kNoServer;
-        FlowState state : 4 = FlowState::free;
-        bool lasting : 1 = false;  // never expires
+        FlowState state : 8 = FlowState::free;
     };
     static_assert(sizeof(Entry) == 16);
 
@@ -59,33 +59,33 @@ public:
     // The live entry of a flow, or null.
     Entry* find(Key key, std::uint16_t vip_id, std::uint64_t flow_hash, FlowTime now) {
         Entry(&entries)[kWays] = bucket(flow_hash).entries;
-        // All are compared before any branch: which of them it is cannot be predicted, that it is one of them can.
+        // Which of them it is cannot be predicted, that it is one of them can: the bits of its number, without a
+        // branch. Were two of them to have this key, they might name a third, which has another.
         static_assert(kWays == 4);
-        unsigned same = static_cast<unsigned>(entries[0].key == key.value) |
-                        static_cast<unsigned>(entries[1].key == key.value) << 1U |
-                        static_cast<unsigned>(entries[2].key == key.value) << 2U |
-                        static_cast<unsigned>(entries[3].key == key.value) << 3U;
-        // The first may be another VIP's, or an expired one left in front of the live one.
-        for (; same != 0; same &= same - 1)
-            if (Entry& entry = entries[std::countr_zero(same)]; entry.vip_id == vip_id && live(entry, now)) [[likely]]
-                return &entry;
-        return nullptr;
+        const bool last = entries[3].key == key.value;
+        const unsigned high = static_cast<unsigned>(entries[2].key == key.value) | static_cast<unsigned>(last);
+        const unsigned low = static_cast<unsigned>(entries[1].key == key.value) | static_cast<unsigned>(last);
+        Entry& entry = entries[high << 1U | low];
+        if (entry.key == key.value && entry.vip_id == vip_id && live(entry, now)) [[likely]]
+            return &entry;
+        return search(entries, key, vip_id, now);
     }
 
     // An entry for a flow that find() did not find: a free or expired one, else a half-open or reset flow's; null when
     // the bucket is full of others. Its state is free until advance().
     Entry* insert(Key key, std::uint16_t vip_id, std::uint64_t flow_hash, FlowTime now);
 
+    // What nearly every packet does to its flow: it stays established, for `idle_timeout` seconds more. False: nothing
+    // is done; advance() knows.
+    static bool refresh(Entry& entry, FlowEvent event, FlowTime now, std::uint16_t idle_timeout) {
+        if (entry.state != FlowState::established || event > FlowEvent::syn || idle_timeout == 0) return false;
+        entry.expires = static_cast<FlowTime>(now + idle_timeout);
+        return true;
+    }
+
     // The next state, and the timeout anew: `idle_timeout` seconds 1..14400, 0: never. Half-open, closing and reset
     // flows have shorter ones of their own, and never last.
-    static void advance(Entry& entry, FlowEvent event, FlowTime now, std::uint16_t idle_timeout) {
-        if (entry.state != FlowState::established || event > FlowEvent::syn) [[unlikely]]
-            return change(entry, event, now, idle_timeout);
-        // Only a reload can change it: no store next to what the next packet of the flow reads.
-        if (entry.lasting != (idle_timeout == 0)) [[unlikely]]
-            entry.lasting = idle_timeout == 0;
-        entry.expires = static_cast<FlowTime>(now + idle_timeout);
-    }
+    static void advance(Entry& entry, FlowEvent event, FlowTime now, std::uint16_t idle_timeout);
 
     // Frees expired entries in the next `buckets` buckets. Called often enough to come round within an hour, it keeps
     // an entry that idled for 18 hours (FlowTime's period) from looking alive again.
@@ -109,13 +109,15 @@ private:
         void operator()(Bucket* buckets) const;
     };
 
-    // advance() when the flow does not just stay established.
-    static void change(Entry& entry, FlowEvent event, FlowTime now, std::uint16_t idle_timeout);
+    // find() when the first look has found something else with this key, or nothing: the first with the key may be
+    // another VIP's, or an expired one left beside the live one.
+    static Entry* search(Entry (&entries)[kWays], Key key, std::uint16_t vip_id, FlowTime now);
     // Low bits of the hash: the ring uses the high ones.
     [[nodiscard]] Bucket& bucket(std::uint64_t flow_hash) const { return buckets_[flow_hash & mask_]; }
     static bool live(const Entry& entry, FlowTime now) {
+        // Few last: what most are is asked first.
         return entry.state != FlowState::free &&
-               (entry.lasting || static_cast<FlowTime>(entry.expires - now) <= kLongestTimeout);
+               (static_cast<FlowTime>(entry.expires - now) <= kLongestTimeout || entry.state == FlowState::lasting);
     }
 
     std::size_t mask_;

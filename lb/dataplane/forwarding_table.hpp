@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/wire/address.hpp"
+#include "lb/dataplane/layer2.hpp"
 #include "lb/dataplane/layer3.hpp"
 #include "lb/dataplane/service_map.hpp"
 
@@ -17,18 +18,24 @@ struct Interface {
     wire::Ipv4Prefix address;
     std::uint32_t mtu = 1500;        // bytes of IP packet
     bool software_offloads = false;  // frames may carry unfinished checksums and be super-frames (pcap, capture files)
+    bool alone = false;              // no kernel answers for `address`, so that we answer its ARP requests and pings
 };
+
+inline constexpr std::uint16_t kNoPool = 0xffff;
 
 struct alignas(64) Server {  // a cache line each
     wire::Ipv4Address address;
-    wire::MacAddress mac;        // of the next hop towards it; meaningful when `resolved`
-    std::uint8_t interface = 0;  // index of the interface it is reached by
+    FrameAddresses macs;         // from our interface's to its next hop's; that one means something when `resolved`
+    std::uint32_t mtu = 1500;    // of that interface
+    std::uint8_t interface = 0;  // its index
     bool resolved = false;
     bool on_link = true;           // the next hop is the server itself
-    bool keeps_flows = false;      // false: removed or disabled; its flows move to another server at once
     bool takes_new_flows = false;  // false: also while draining
-    std::uint16_t pool = 0;        // a number within this table
-    OuterHeader outer;             // from our interface's address to the server, for Layer 3
+    // A number within this table; kNoPool: removed or disabled, its flows move to another server at once.
+    std::uint16_t pool = kNoPool;
+    OuterHeader outer;  // from our interface's address to the server, for Layer 3
+
+    [[nodiscard]] bool keeps_flows() const { return pool != kNoPool; }
 };
 
 // A pool's Maglev table.
@@ -51,6 +58,7 @@ struct Service {
 struct ForwardingTable {
     bool active = false;                     // this balancer has announced the VIPs: it answers ARP for them
     std::uint32_t new_flows_per_second = 0;  // what a worker enters into its flow table; 0: no limit
+    bool software_offloads = false;          // one of the interfaces has them
     std::vector<Interface> interfaces;
     ServiceMap service_map;
     std::vector<Service> services;  // indexed by ServiceId; ids not in use have no ring

@@ -60,6 +60,13 @@ void classify_echo(const ForwardingTable& table, const Vip& vip, Packet& packet,
 
 }  // namespace
 
+void answer_own_echo(const ForwardingTable& table, Packet& packet, const wire::Ipv4View& ip) {
+    const auto icmp = wire::parse_icmp(ip.payload);
+    if (icmp && icmp->header->type == wire::kIcmpEchoRequest && icmp->header->code == 0 && !ip.header->is_fragment() &&
+        ip.options.empty() && wire::verify_ipv4_checksum(ip))
+        answer_echo(table, packet, ip);
+}
+
 void classify_icmp(const ForwardingTable& table, const Vip& vip, Packet& packet, Classified& found) {
     const auto icmp = wire::parse_icmp(found.view().payload);
     if (!icmp) return packet.drop(drop_of(icmp.error()));

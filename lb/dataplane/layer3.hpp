@@ -15,12 +15,12 @@ inline constexpr std::size_t kOuterLength = sizeof(wire::Ipv4Header);  // what a
 struct OuterHeader {
     wire::Ipv4Address source;
     wire::Ipv4Address destination;
-    wire::ChecksumSum sum = 0;
+    std::uint32_t sum = 0;  // below 3 * 2^16, so that with four words more it is soon folded
 
     static OuterHeader between(wire::Ipv4Address source, wire::Ipv4Address destination) {
         const wire::be16 ttl_and_protocol(static_cast<std::uint16_t>(unsigned{kTtl} << 8U | wire::kProtocolIpip));
-        return {source, destination,
-                wire::ChecksumSum{source.network().raw()} + destination.network().raw() + ttl_and_protocol.raw()};
+        const std::uint64_t addresses = wire::ChecksumSum{source.network().raw()} + destination.network().raw();
+        return {source, destination, std::uint32_t{wire::checksum_fold(addresses)} + ttl_and_protocol.raw()};
     }
 };
 
@@ -29,6 +29,11 @@ inline wire::Ipv4Address outer_source(const wire::Ipv4Prefix& prefix, std::uint6
     const std::uint32_t hosts = ~prefix.mask() - 1;  // addresses that may be used, numbered from 1
     const auto number = static_cast<std::uint32_t>(((flow_hash & 0xffffffffU) * hosts) >> 32U) + 1;
     return wire::Ipv4Address::from_host(prefix.network().host() | number);
+}
+
+// The client's identification, which differs from packet to packet, set apart from other clients' by the hash.
+inline std::uint16_t outer_id(const wire::Ipv4Header& inner, std::uint64_t flow_hash) {
+    return static_cast<std::uint16_t>(inner.id.host() + inner.fragment_offset() / 8 + (flow_hash >> 16U));
 }
 
 // Writes everything but addresses, TTL and protocol, and the checksum of all. `id` counts only where DF is clear: a
@@ -42,7 +47,7 @@ inline void finish_outer(wire::Ipv4Header& outer, const OuterHeader& common, con
     outer.total_length = wire::be16(static_cast<std::uint16_t>(inner_length + kOuterLength));
     outer.id = wire::be16(dont_fragment ? std::uint16_t{0} : id);
     outer.flags_and_offset = wire::be16(dont_fragment ? wire::kIpv4DontFragment : std::uint16_t{0});
-    const wire::ChecksumSum sum =
+    const std::uint32_t sum =
         common.sum + first.raw() + outer.total_length.raw() + outer.id.raw() + outer.flags_and_offset.raw();
     outer.checksum = wire::checksum_store(static_cast<std::uint16_t>(~wire::checksum_fold(sum)));
 }

@@ -33,15 +33,8 @@ public:
     // Only by the owning worker. Once some 200,000 pairs were seen, further ones share one set of counters.
     MemberCounts& at(ServiceId service, ServerId server) {
         const std::uint64_t key = key_of(service, server);
-        for (std::size_t probe = 0; probe < kProbes; ++probe) {
-            Slot& slot = slots_[index(key, probe)];
-            const std::uint64_t found = slot.key.load(std::memory_order_relaxed);
-            if (found == key) return slot.counts;
-            if (found != kFree) continue;
-            slot.key.store(key, std::memory_order_release);
-            return slot.counts;
-        }
-        return rest_;
+        Slot& slot = slots_[index(key, 0)];
+        return slot.key.load(std::memory_order_relaxed) == key ? slot.counts : search(key);
     }
 
     // Null when the pair was never counted.
@@ -66,9 +59,22 @@ private:
         MemberCounts counts;
     };
 
+    // at() for a pair that is not where it would be first.
+    [[gnu::noinline]] MemberCounts& search(std::uint64_t key) {
+        for (std::size_t probe = 0; probe < kProbes; ++probe) {
+            Slot& slot = slots_[index(key, probe)];
+            const std::uint64_t found = slot.key.load(std::memory_order_relaxed);
+            if (found == key) return slot.counts;
+            if (found != kFree) continue;
+            slot.key.store(key, std::memory_order_release);
+            return slot.counts;
+        }
+        return rest_;
+    }
+
     static std::uint64_t key_of(ServiceId service, ServerId server) { return std::uint64_t{service} << 24U | server; }
     static std::size_t index(std::uint64_t key, std::size_t probe) {
-        return (static_cast<std::size_t>(key * 0x9e3779b97f4a7c15ULL >> 46U) + probe) & (kSlots - 1);
+        return (static_cast<std::size_t>(key * 0x9e3779b97f4a7c15ULL >> 46U) + probe) % kSlots;
     }
 
     std::unique_ptr<Slot[]> slots_{new Slot[kSlots]};

@@ -36,4 +36,9 @@ bool checksum_unfinished_or_right(const wire::Ipv4View& ip) {
     return wire::checksum_fold(wire::checksum_add(ip.payload, pseudo)) == 0xffff;
 }
 
+bool udp_checksum_right(const wire::Ipv4View& ip) {
+    if (wire::header_at<wire::UdpHeader>(ip.payload).checksum.host() == 0) return false;
+    return wire::checksum_fold(wire::checksum_add(ip.payload, pseudo_header(*ip.header, ip.payload.size()))) == 0xffff;
+}
+
 }  // namespace dsr::lb

@@ -15,4 +15,8 @@ void finish_checksum(wire::Bytes ip_header, wire::MutableBytes transport);
 // Whether a TCP or UDP checksum is left to be finished, or else is right. Reads the payload only of finished ones.
 bool checksum_unfinished_or_right(const wire::Ipv4View& ip);
 
+// Whether a UDP datagram has a checksum, and it is right: that of datagrams joined by receive offload is unfinished, or
+// the first one's. Reads the payload.
+bool udp_checksum_right(const wire::Ipv4View& ip);
+
 }  // namespace dsr::lb

@@ -30,9 +30,10 @@ struct Packet {
     std::uint8_t ingress = 0;      // index of the interface it came in by
     std::uint8_t egress = 0;       // index of the interface it leaves by, if it does
     Verdict verdict = Verdict::passed;
-    Drop reason{};          // when dropped
-    Answer answer{};        // when answered
-    bool neighbor = false;  // an ARP message from which the neighbor monitor may learn
+    Drop reason{};                // when dropped
+    Answer answer{};              // when answered
+    bool neighbor : 1 = false;    // an ARP message from which the neighbor monitor may learn
+    bool ip_checked : 1 = false;  // the device has found the IPv4 header's checksum right
     ServiceId service = kNoId;
     ServerId server = kNoServer;
     std::uint16_t piece_payload = 0;  // when cut: bytes of TCP payload in a segment, of IPv4 payload in a fragment
@@ -51,5 +52,6 @@ struct Packet {
         reason = why;
     }
 };
+static_assert(sizeof(Packet) == 32);  // two to a cache line
 
 }  // namespace dsr::lb

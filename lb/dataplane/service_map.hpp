@@ -46,10 +46,21 @@ private:
     static ServiceId search(const std::vector<ServicePorts>& ranges, std::uint16_t port);
 };
 
-// Open addressing over the VIPs: one probe for nearly every packet.
+// Two tables with open addressing: over the VIPs, and over single ports of theirs, where nearly every packet finds its
+// service with one probe.
 class ServiceMap {
 public:
-    ServiceMap() : slots_(1) {}
+    ServiceMap() : slots_(1), ports_(1) {}
+
+    // Adds ports of a service to a VIP; none of them has one yet.
+    void add(wire::Ipv4Address vip, std::uint8_t protocol, ServicePorts ports);
+    // find() and Vip::service() in one: kNoId when there is none.
+    // `vip`: in host order.
+    [[nodiscard]] ServiceId service(std::uint32_t vip, std::uint8_t protocol, std::uint16_t port) const {
+        const std::uint64_t key = port_key(vip, protocol, port);
+        const PortSlot& slot = ports_[first_port_slot(key)];
+        return slot.key == key ? slot.service : search(key);
+    }
 
     // The VIP's entry, made when it is new. Valid until the next call.
     Vip& at(wire::Ipv4Address vip);
@@ -74,9 +85,32 @@ private:
     }
     void grow();
 
+    struct PortSlot {
+        std::uint64_t key = 0;
+        ServiceId service = kNoId;
+    };
+    // Wider ranges are not worth their memory: they are looked up among the VIP's.
+    static constexpr unsigned kWidest = 16;  // ports
+
+    // Never 0: 0.0.0.0 is never a VIP.
+    static std::uint64_t port_key(std::uint32_t vip, std::uint8_t protocol, std::uint16_t port) {
+        return std::uint64_t{vip} << 32U | std::uint64_t{protocol} << 16U | port;
+    }
+    [[nodiscard]] std::size_t first_port_slot(std::uint64_t key) const {
+        return static_cast<std::size_t>((key * 0x9e3779b97f4a7c15ULL) >> 32U) & port_mask_;
+    }
+    // Where the key is, or where it would go.
+    [[nodiscard]] std::size_t port_slot(std::uint64_t key) const;
+    // service() of what is not in its first slot: elsewhere, in a wide range, or nowhere.
+    [[nodiscard]] ServiceId search(std::uint64_t key) const;
+    void add_port(std::uint64_t key, ServiceId service);
+
     std::vector<Slot> slots_;  // a power of two, at most half full
     std::size_t mask_ = 0;     // their number - 1
     std::vector<Vip> vips_;
+    std::vector<PortSlot> ports_;  // a power of two, at most a quarter full
+    std::size_t port_mask_ = 0;
+    std::size_t port_count_ = 0;
 };
 
 }  // namespace dsr::lb

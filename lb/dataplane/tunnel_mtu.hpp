@@ -21,11 +21,14 @@ public:
 
     // `mtu`: bytes of outer packet.
     void note(wire::Ipv4Address server, std::uint32_t mtu, FlowTime now) {
+        any_ = true;
         at(server) = {server.host(), static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu, 0xffff)),
                       static_cast<FlowTime>(now + kLifetime)};
     }
     // Bytes of outer packet; no limit when nothing is known.
     [[nodiscard]] std::uint32_t of(wire::Ipv4Address server, FlowTime now) {
+        if (!any_) [[likely]]  // as long as no router has spoken
+            return std::numeric_limits<std::uint32_t>::max();
         Entry& entry = at(server);
         if (entry.mtu == 0 || entry.server != server.host()) [[likely]]
             return std::numeric_limits<std::uint32_t>::max();
@@ -47,6 +50,7 @@ private:
     // Servers whose numbers meet here take turns at being remembered: the other one's router says it again.
     Entry& at(wire::Ipv4Address server) { return entries_[(server.host() * 0x9e3779b1U) >> (32U - kBits)]; }
 
+    bool any_ = false;
     std::unique_ptr<Entry[]> entries_{new Entry[std::size_t{1} << kBits]};
 };
 

@@ -11,16 +11,17 @@ Error too_many(const std::string& what) {
 
 Server make_server(const config::Server& configured, std::uint16_t pool, const NextHop& hop, const Network& network) {
     Server server;
-    server.pool = pool;
     server.address = configured.address;
     server.interface = hop.interface;
+    server.macs.source = network.interfaces[hop.interface].mac;
+    server.mtu = network.interfaces[hop.interface].mtu;
     server.on_link = hop.address == configured.address;
     const auto mac = network.macs.find(hop.address);
     if (configured.mac || mac != network.macs.end()) {
-        server.mac = configured.mac ? *configured.mac : mac->second;
+        server.macs.destination = configured.mac ? *configured.mac : mac->second;
         server.resolved = true;
     }
-    server.keeps_flows = configured.state != config::ServerState::disabled;
+    if (configured.state != config::ServerState::disabled) server.pool = pool;
     server.takes_new_flows = configured.state == config::ServerState::enabled;
     server.outer = OuterHeader::between(network.interfaces[hop.interface].address.address, configured.address);
     return server;
@@ -90,7 +91,8 @@ Result<void> add_service(const config::Config& config, const config::VirtualServ
     vip.forward_echo = configured.icmp_echo == config::IcmpEcho::forward;
     if (vip.with_servers == kNoId && ring && !ring->slots.empty()) vip.with_servers = *id;
     for (const auto& range : configured.ports)
-        vip.add(static_cast<std::uint8_t>(profile.protocol), {range.first, range.last, *id});
+        table.service_map.add(configured.vip, static_cast<std::uint8_t>(profile.protocol),
+                              {range.first, range.last, *id});
     return {};
 }
 
@@ -108,12 +110,6 @@ std::vector<ring::Server> ring_members(const config::Pool& pool) {
     for (const auto& server : pool.servers)
         if (server.state == config::ServerState::enabled) members.push_back({server.address, server.weight});
     return members;
-}
-
-std::optional<std::string> unsupported(const config::Config& config) {
-    if (config.load_balancer.driver != config::Driver::pcap)
-        return "driver 'dpdk': this version of lb runs with driver 'pcap' only";
-    return std::nullopt;
 }
 
 Result<RingCache::Ring> RingCache::get(const std::string& pool, const std::vector<Member>& members,
@@ -141,11 +137,12 @@ void RingCache::prune(const config::Config& config) {
 Result<std::unique_ptr<const ForwardingTable>> build_forwarding_table(const config::Config& config,
                                                                       const Network& network, bool active,
                                                                       Identities& identities, RingCache& rings) {
-    if (config.pools.size() > 0xffff) return fail("more than 65535 pools");
+    if (config.pools.size() > kNoPool) return fail("more than 65535 pools");
     auto table = std::make_unique<ForwardingTable>();
     table->active = active;
     table->new_flows_per_second = config.load_balancer.new_flows_per_second;
     table->interfaces = network.interfaces;
+    table->software_offloads = std::ranges::any_of(table->interfaces, &Interface::software_offloads);
     std::map<std::size_t, RingCache::Ring> ring_of_pool;
     for (const std::size_t pool : pools_in_use(config)) {
         auto ring = add_pool(config, pool, network, identities, rings, *table);

@@ -49,9 +49,6 @@ std::set<std::size_t> pools_in_use(const config::Config& config);
 // Who takes part in a pool's ring: its enabled servers, with their weights. The order of `pool.servers`.
 std::vector<ring::Server> ring_members(const config::Pool& pool);
 
-// Why this version of lb cannot forward by this configuration, valid as it is; nullopt when it can.
-std::optional<std::string> unsupported(const config::Config& config);
-
 // What is known of the network around us.
 struct Network {
     std::vector<Interface> interfaces;

@@ -88,7 +88,7 @@ std::size_t bare_burst(Driver& driver, const wire::MacAddress& ours) {
     std::size_t forwarded = 0;
     for (std::size_t i = 0; i < count; ++i) {
         if (wire::header_at<wire::EthernetHeader>(burst[i].bytes()).destination != ours) continue;
-        rewrite_layer2(burst[i].mutable_bytes(), kServer1Mac, ours);
+        rewrite_layer2(burst[i].mutable_bytes(), {.destination = kServer1Mac, .source = ours});
         burst[i].verdict = Verdict::forwarded;
         ++forwarded;
     }
@@ -114,12 +114,13 @@ int measure(Driver& driver, const char* seconds, Burst burst) {
 
 int forward_frames(const std::string& mode, const std::string& interface, const char* seconds) {
     const wire::MacAddress ours = mac_of(interface);
-    auto driver = PcapDriver::open({{interface, 1500}});
-    if (!driver) {
-        std::fprintf(stderr, "pcap_bench: %s\n", driver.error().message.c_str());
+    auto drivers = open_pcap({{interface, 1500}});
+    if (!drivers) {
+        std::fprintf(stderr, "pcap_bench: %s\n", drivers.error().message.c_str());
         return 1;
     }
-    if (mode == "bare") return measure(**driver, seconds, [&] { return bare_burst(**driver, ours); });
+    Driver& driver = (*drivers)->of_worker(0);
+    if (mode == "bare") return measure(driver, seconds, [&] { return bare_burst(driver, ours); });
 
     auto config = two_server_config();
     config.load_balancer.maglev_table_size = 65537;
@@ -128,8 +129,8 @@ int forward_frames(const std::string& mode, const std::string& interface, const 
     auto interfaces = one_arm();
     interfaces[0].mac = ours;
     const Core core(config, interfaces);
-    Worker worker(**driver, 1U << 20U, core.table.get());
-    return measure(**driver, seconds, [&, before = std::uint64_t{0}]() mutable {
+    Worker worker(driver, 1U << 20U, core.table.get());
+    return measure(driver, seconds, [&, before = std::uint64_t{0}]() mutable {
         worker.run_burst();
         const auto now = worker.counters().verdicts[static_cast<std::size_t>(Verdict::forwarded)].get();
         return static_cast<std::size_t>(now - std::exchange(before, now));

@@ -121,7 +121,16 @@ def test_a_tcp_super_frame_is_cut_into_valid_segments_that_carry_every_byte_once
 
 
 def test_a_udp_super_frame_is_dropped_by_its_own_name(tmp_path):
-    assert Replay(tmp_path, [to_lb(udp(payload=bytes(4000)))]).only_reason() == "udp_super_frame"
+    joined = udp(payload=bytes(4000))
+    joined[UDP].chksum = 0x1234  # the first datagram's
+    assert Replay(tmp_path, [to_lb(joined)]).only_reason() == "udp_super_frame"
+
+
+def test_a_datagram_that_a_kernel_has_put_together_leaves_in_fragments_again(tmp_path):
+    """As net_af_packet hands it over: larger than the MTU, and its checksum, over all of it, is right."""
+    frames = Replay(tmp_path, [to_lb(udp(payload=bytes(range(200)) * 20))]).frames
+    assert [len(frame[IP]) for frame in frames] == [1500, 1500, 1068]
+    assert b"".join(bytes(frame[IP].payload) for frame in frames)[8:] == bytes(range(200)) * 20
 
 
 def test_a_packet_that_its_server_routed_back_is_dropped_as_bounced(tmp_path):

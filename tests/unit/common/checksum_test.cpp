@@ -75,6 +75,49 @@ TEST_CASE("a header with its checksum filled in sums up, and with any bit flippe
     }
 }
 
+TEST_CASE("a header without options is judged as its bytes are, right or wrong, extreme or random") {
+    std::mt19937 random(4);
+    int right = 0;
+    for (int round = 0; round < 20000; ++round) {
+        Buffer header = round % 5 == 0 ? Buffer(20, 0xff) : round % 5 == 1 ? Buffer(20, 0) : random_bytes(random, 20);
+        header[0] = 0x45;
+        if (round % 2 == 0) header[random() % 20] = static_cast<std::uint8_t>(random());
+        header[0] |= 0x40;
+        header[10] = header[11] = 0;
+        const be16 checksum = internet_checksum(header);
+        std::memcpy(&header[10], &checksum, 2);
+        if (round % 3 == 0) header[random() % 20] ^= static_cast<std::uint8_t>(1U << random() % 8);
+        header[0] |= 0x40;
+        const bool valid = checksum_valid(Bytes(header));
+        REQUIRE(checksum_valid(header_at<Ipv4Header>(Bytes(header))) == valid);
+        if (valid) ++right;
+    }
+    CHECK(right > 10000);
+    CHECK(right < 15000);
+}
+
+TEST_CASE("multiples of 65535, and no other numbers, are divisible by it") {
+    std::mt19937_64 random(5);
+    for (const std::uint64_t quotient : {0ULL, 1ULL, 2ULL, 0x10001ULL, 0x1000100010000ULL, 0x1000100010001ULL})
+        for (std::uint64_t off = 0; off < 3; ++off)
+            CHECK(divisible_by_65535(quotient * 0xffff + off) == ((quotient * 0xffff + off) % 0xffff == 0));
+    for (int round = 0; round < 10000; ++round) {
+        const std::uint64_t value = random() >> random() % 64;
+        REQUIRE(divisible_by_65535(value) == (value % 0xffff == 0));
+        REQUIRE(divisible_by_65535(value / 0xffff * 0xffff));
+    }
+}
+
+TEST_CASE("a sum of few words is folded as any other") {
+    std::mt19937 random(6);
+    for (const std::uint32_t sum : {0U, 1U, 0xffffU, 0x10000U, 0x1ffffU, 0xfffeffffU, 0xffff0000U, 0xffffffffU})
+        CHECK(checksum_fold(sum) == checksum_fold(ChecksumSum{sum}));
+    for (int round = 0; round < 10000; ++round) {
+        const auto sum = static_cast<std::uint32_t>(random());
+        REQUIRE(checksum_fold(sum) == checksum_fold(ChecksumSum{sum}));
+    }
+}
+
 TEST_CASE("the example of RFC 1624 section 4 gives 0000, where RFC 1141's equation gave ffff") {
     CHECK(checksum_update(be16(0xdd2f), be16(0x5555), be16(0x3285)).host() == 0x0000);
 }

@@ -38,11 +38,11 @@ TEST_CASE("draining servers keep flows and get no slots; disabled ones neither")
     auto config = two_server_config();
     config.pools[0].servers[0].state = config::ServerState::draining;
     Core core(config);
-    CHECK(core.table->servers[0].keeps_flows);
+    CHECK(core.table->servers[0].keeps_flows());
     CHECK(std::ranges::count(core.table->services[0].ring->servers, 0U) == 0);
     config.pools[0].servers[0].state = config::ServerState::disabled;
     core.rebuild(config);
-    CHECK_FALSE(core.table->servers[0].keeps_flows);
+    CHECK_FALSE(core.table->servers[0].keeps_flows());
     CHECK(std::ranges::count(core.table->services[0].ring->servers, 0U) == 0);
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("a server removed from the file keeps its number and loses its flows")
     config.pools[0].servers.erase(config.pools[0].servers.begin());
     core.rebuild(config);
     REQUIRE(core.table->servers.size() == 2);
-    CHECK_FALSE(core.table->servers[0].keeps_flows);
+    CHECK_FALSE(core.table->servers[0].keeps_flows());
     CHECK(core.table->servers[1].address == kServer2);
 }
 
@@ -61,13 +61,13 @@ TEST_CASE("a new MAC address costs no new ring") {
     const auto* before = core.table->services[0].ring.get();
     core.rebuild(two_server_config(), one_arm(), {{kServer1, kClientMac}, {kServer2, kServer2Mac}});
     CHECK(core.table->services[0].ring.get() == before);
-    CHECK(core.table->servers[0].mac == kClientMac);
+    CHECK(core.table->servers[0].macs.destination == kClientMac);
 }
 
 TEST_CASE("a configured MAC address wins over a resolved one") {
     auto config = two_server_config();
     config.pools[0].servers[0].mac = kClientMac;
-    CHECK(Core(config).table->servers[0].mac == kClientMac);
+    CHECK(Core(config).table->servers[0].macs.destination == kClientMac);
 }
 
 TEST_CASE("what cannot be forwarded is refused by name") {

@@ -28,6 +28,7 @@ TEST_CASE("what is recognised as a plain packet is just what a closer look finds
         }
         Packet quick = frame->packet();
         Packet close = frame->packet();
+        quick.ip_checked = close.ip_checked = round % 3 == 0;
         Classified by_quick;
         Classified by_close;
         if (!classify_plain(*core.table, quick, by_quick)) {
@@ -49,4 +50,22 @@ TEST_CASE("what is recognised as a plain packet is just what a closer look finds
     }
     CHECK(plain >= 25000);  // all that were left whole
     CHECK(refused > 1000);
+}
+
+TEST_CASE("a header checksum that the device has found right is not asked again, neither closely nor quickly") {
+    const Core core;
+    Counters counters;
+    for (const bool checked : {false, true}) {
+        auto frame = tcp_frame(1000);
+        ip_of(*frame).checksum = wire::be16(0x1234);
+        Packet quick = frame->packet();
+        Packet close = frame->packet();
+        quick.ip_checked = close.ip_checked = checked;
+        Classified found;
+        CHECK(classify_plain(*core.table, quick, found) == checked);
+        classify(*core.table, close, found, counters);
+        CHECK((found.way == Way::flow) == checked);
+        if (!checked) CHECK(close.reason == Drop::ipv4_checksum);
+        CHECK(close.verdict == (checked ? Verdict::passed : Verdict::dropped));  // passed: not decided yet
+    }
 }

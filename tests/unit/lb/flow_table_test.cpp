@@ -140,11 +140,56 @@ TEST_CASE("only established flows have the profile's timeout and last for ever; 
     // 0 means never, for established ones alone.
     CHECK(timeout_after(FlowState::free, syn, 0) == 60);
     for (const FlowEvent event : {data, syn, fin, rst}) {
-        auto entry = entry_in(established);
-        entry.lasting = true;
-        FlowTable::advance(entry, event, kNow, 0);
-        CHECK(entry.lasting == (event == data || event == syn));
+        for (const FlowState state : {established, lasting}) {
+            auto entry = entry_in(state);
+            FlowTable::advance(entry, event, kNow, 0);
+            CHECK((entry.state == lasting) == (event == data || event == syn));
+        }
+        CHECK(after(lasting, event) == after(established, event));  // the profile has a timeout now
     }
+}
+
+TEST_CASE("refreshing is what advancing does to a flow that stays established, and nothing at all to others") {
+    using enum FlowState;
+    using enum FlowEvent;
+    int refreshed = 0;
+    for (const FlowState state : {half_open, established, closing, reset, lasting})
+        for (const FlowEvent event : {data, syn, fin, rst})
+            for (const std::uint16_t idle : {std::uint16_t{0}, kIdle}) {
+                auto quick = entry_in(state);
+                auto slow = entry_in(state);
+                if (!FlowTable::refresh(quick, event, kNow, idle)) {
+                    CHECK(quick.state == state);
+                    CHECK(quick.expires == kNow);
+                    continue;
+                }
+                ++refreshed;
+                FlowTable::advance(slow, event, kNow, idle);
+                CHECK(quick.state == slow.state);
+                CHECK(quick.expires == slow.expires);
+            }
+    CHECK(refreshed == 2);
+}
+
+TEST_CASE("a flow is found wherever in its bucket it is, and whatever else has its key") {
+    for (int place = 0; place < 4; ++place)
+        for (int others = 0; others < 16; ++others) {
+            FlowTable table(4);  // one bucket
+            const auto flow = flow_of(1);
+            for (int i = 0; i < 4; ++i) {
+                const bool same_key = i == place || (others >> i & 1) != 0;
+                const auto key = same_key ? flow : flow_of(static_cast<std::uint16_t>(100 + i));
+                auto* entry = table.insert(key, i == place ? 3 : static_cast<std::uint16_t>(10 + i), 0, 0);
+                REQUIRE(entry != nullptr);
+                FlowTable::advance(*entry, FlowEvent::fin, 0, 10);
+                entry->server = static_cast<ServerId>(i) & kNoServer;
+            }
+            const auto* found = table.find(flow, 3, 0, 0);
+            REQUIRE(found != nullptr);
+            CHECK(found->server == static_cast<ServerId>(place));
+            CHECK(table.find(flow, 4, 0, 0) == nullptr);
+            CHECK(table.find(flow, 3, 0, 11) == nullptr);
+        }
 }
 
 TEST_CASE("half-open and reset flows give way when their bucket is full, established and closing ones do not") {

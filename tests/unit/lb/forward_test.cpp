@@ -284,7 +284,28 @@ TEST_CASE("a TCP super-frame is marked for segments that fit the egress MTU; a U
     CHECK(packet.cut == Cut::segments);
     CHECK(packet.piece_payload == 1460);
     auto udp = udp_frame(1, 3000);
-    CHECK(core.run(*udp).reason == Drop::udp_super_frame);
+    auto& checksum = wire::header_at<wire::UdpHeader>(udp->bytes(), 34).checksum;
+    // Unfinished, the first datagram's, or none: nobody can tell where the first one ends.
+    const std::uint16_t pseudo = wire::checksum_fold(wire::pseudo_header_sum(kClient, kVip, wire::kProtocolUdp, 3008));
+    for (const auto value :
+         {wire::be16(static_cast<std::uint16_t>(pseudo >> 8U | pseudo << 8U)), wire::be16(0x1234), wire::be16(0)}) {
+        checksum = value;
+        CHECK(core.run(*udp).reason == Drop::udp_super_frame);
+    }
+}
+
+TEST_CASE(
+    "a datagram larger than the ingress MTU whose checksum is right was fragments before, and becomes them again") {
+    for (const bool layer3 : {false, true}) {
+        Core core(layer3 ? layer3_config() : two_server_config());
+        auto udp = udp_frame(1, 3000);
+        clear_dont_fragment(*udp);
+        const Packet packet = core.run(*udp);
+        CHECK(packet.verdict == Verdict::forwarded);
+        CHECK(packet.cut == Cut::fragments);
+        CHECK(packet.piece_payload == (layer3 ? 1456 : 1480));
+        CHECK(core.run(*udp_frame(1, 3000)).answer == Answer::fragmentation_needed);  // DF, by default
+    }
 }
 
 TEST_CASE("a datagram too large for the egress interface, but not for the ingress one, is answered by ICMP") {
@@ -310,7 +331,7 @@ TEST_CASE("of randomly damaged packets, those forwarded differ from what came in
         if (packet.verdict != Verdict::forwarded) continue;
         ++forwarded;
         REQUIRE(after_ethernet(packet) == before);
-        REQUIRE(ethernet(packet).destination == core.table->servers[packet.server].mac);
+        REQUIRE(ethernet(packet).destination == core.table->servers[packet.server].macs.destination);
         REQUIRE(ethernet(packet).source == kLbMac);
     }
     CHECK(forwarded > 1000);

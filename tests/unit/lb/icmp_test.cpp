@@ -428,3 +428,37 @@ TEST_CASE("a ping that goes to a server and is too large is answered too, for it
     });
     CHECK(core.run(*frame).answer == Answer::fragmentation_needed);
 }
+
+TEST_CASE("lb answers pings of its own address where no kernel does, and only then") {
+    const wire::Ipv4Fields to_lb{.source = kClient, .destination = ip("10.0.0.2")};
+    auto interfaces = one_arm();
+    for (const bool alone : {true, false}) {
+        interfaces[0].alone = alone;
+        Core core(two_server_config(), interfaces);
+        const auto frame = ping(77, to_lb);
+        const Packet packet = core.run(*frame);
+        if (alone) {
+            const Reply reply = reply_of(packet);
+            CHECK(reply.ip.source == ip("10.0.0.2"));
+            CHECK(reply.ip.destination == kClient);
+            CHECK(reply.icmp.type == 0);
+        } else {
+            CHECK(packet.verdict == Verdict::passed);
+        }
+    }
+}
+
+TEST_CASE("a ping of lb's own address that is damaged, fragmented or of another type is left alone") {
+    auto interfaces = one_arm();
+    interfaces[0].alone = true;
+    Core core(two_server_config(), interfaces);
+    const wire::Ipv4Fields to_lb{.source = kClient, .destination = ip("10.0.0.2")};
+    const auto damaged = ping(77, to_lb);
+    ip_of(*damaged).ttl ^= 1U;
+    CHECK(core.run(*damaged).verdict == Verdict::passed);
+    const auto whole = ping(77, to_lb);
+    for (const auto& fragment : fragments_of(*whole, 8))
+        CHECK(core.run(*fragment).verdict == Verdict::passed);
+    const auto reply = icmp_frame({.type = 0, .code = 0}, {}, to_lb);
+    CHECK(core.run(*reply).verdict == Verdict::passed);
+}

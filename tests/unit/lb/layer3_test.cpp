@@ -158,7 +158,7 @@ TEST_CASE("Layer 3: a packet that the router of a far server brings is no bounce
     auto first = tcp_frame(1);
     const ServerId server = near.run(*first).server;
     auto back = tcp_frame(1);
-    wire::header_at<wire::EthernetHeader>(back->bytes()).source = near.table->servers[server].mac;
+    wire::header_at<wire::EthernetHeader>(back->bytes()).source = near.table->servers[server].macs.destination;
     CHECK(near.run(*back).reason == Drop::bounced);
 }
 

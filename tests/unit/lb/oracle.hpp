@@ -161,7 +161,8 @@ inline std::string fault_in_forwarded(const ForwardingTable& table, const Packet
     const Service& service = table.services.at(packet.service);
     const Server& server = table.servers.at(packet.server);
     const Interface& egress = table.interfaces.at(packet.egress);
-    if (!server.keeps_flows || !server.resolved || server.interface != packet.egress) return "not a server to send to";
+    if (!server.keeps_flows() || !server.resolved || server.interface != packet.egress)
+        return "not a server to send to";
     const std::size_t link = link_length(before);
     const auto original = read_ip(before.subspan(link), true);
     if (!original) return "a broken IP header was forwarded";
@@ -170,7 +171,7 @@ inline std::string fault_in_forwarded(const ForwardingTable& table, const Packet
     if (frames.empty()) return "no frame, or one that does not fit";
     std::vector<ReadIp> pieces;
     for (const Octets& frame : frames) {
-        if (!same(wire::Bytes(frame).first(6), server.mac.bytes)) return "destination MAC address";
+        if (!same(wire::Bytes(frame).first(6), server.macs.destination.bytes)) return "destination MAC address";
         if (!same(wire::Bytes(frame).subspan(6, 6), egress.mac.bytes)) return "source MAC address";
         if (!same(wire::Bytes(frame).subspan(12, link - 12), before.subspan(12, link - 12))) return "VLAN tags";
         auto ip = read_ip(wire::Bytes(frame).subspan(link), !service.layer3 && packet.cut == Cut::none);

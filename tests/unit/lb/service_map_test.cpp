@@ -82,6 +82,27 @@ TEST_CASE("only TCP and UDP have ports") {
         CHECK((vip.ports_of(static_cast<std::uint8_t>(protocol)) != nullptr) == (protocol == 6 || protocol == 17));
 }
 
+TEST_CASE("one look finds what the VIP's ranges say, for narrow and wide ranges and for what is not served") {
+    ServiceMap map;
+    for (std::uint32_t i = 0; i < 300; ++i) {
+        const auto vip = wire::Ipv4Address::from_host(0x0a000000U + i);
+        const auto service = static_cast<ServiceId>(2 * i);
+        map.add(vip, 6, {80, 80, service});
+        map.add(vip, 6, {100, static_cast<std::uint16_t>(100 + i % 40), static_cast<ServiceId>(service + 1)});
+        map.add(vip, 17, {65530, 65535, service});
+        if (i % 2 == 0) map.add(vip, 17, {0, 3, static_cast<ServiceId>(service + 1)});
+    }
+    for (std::uint32_t host = 0x09fffff0U; host < 0x0a000000U + 310; ++host)
+        for (const std::uint8_t protocol : std::initializer_list<std::uint8_t>{1, 6, 17})
+            for (const std::uint16_t port : std::initializer_list<std::uint16_t>{0, 3, 4, 79, 80, 81, 99, 100, 115, 116,
+                                                                                 120, 139, 140, 65529, 65530, 65535})
+                REQUIRE(map.service(host, protocol, port) ==
+                        service_of(map, wire::Ipv4Address::from_host(host), protocol, port));
+    CHECK(map.service(0x0a000000U + 39, 6, 139) == 79);
+    CHECK(map.service(0, 0, 0) == kNoId);
+    CHECK(ServiceMap().service(0x0a000000U, 6, 80) == kNoId);
+}
+
 TEST_CASE("a VIP's entry stays its own while others are added") {
     ServiceMap map;
     for (std::uint32_t i = 1; i <= 100; ++i)
