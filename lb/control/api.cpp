@@ -1,5 +1,7 @@
 #include "lb/control/api.hpp"
 
+#include <algorithm>
+
 #include "common/config/reader.hpp"
 #include "lb/control/check.hpp"
 #include "lb/control/console.hpp"
@@ -29,7 +31,12 @@ Result<std::unique_ptr<Api>> Api::open(const config::LoadBalancer& config, std::
     if (!control) return std::unexpected(control.error());
     api->servers_.push_back(*std::move(control));
     if (config.http.empty()) return api;
-    auto http = ApiServer::on_tcp(config.http, handler);
+    // The address of a kernel_interface is there as soon as lb has made it.
+    const bool ours = std::ranges::any_of(config.interfaces, [&config](const config::Interface& one) {
+        return !one.kernel_interface.empty() && one.address &&
+               config.http.starts_with(wire::to_string(one.address->address) + ":");
+    });
+    auto http = ApiServer::on_tcp(config.http, handler, ours);
     if (!http) return std::unexpected(http.error());
     api->servers_.push_back(*std::move(http));
     return api;
@@ -53,7 +60,7 @@ HttpResponse Api::document(const std::string& path) {
         return {200, counters_document(lb.config(), lb.identities(), lb.neighbors(), lb.counters()).dump()};
     if (path == "/api/v1/servers") return {200, servers_document(lb).dump()};
     if (path == "/api/v1/neighbors") return {200, neighbors_document(lb.interfaces(), lb.neighbors()).dump()};
-    if (path == "/api/v1/interfaces") return {200, interfaces_document(lb.interfaces(), lb.kernel_drops()).dump()};
+    if (path == "/api/v1/interfaces") return {200, interfaces_document(lb.interfaces(), lb.interface_states()).dump()};
     return refusal(404, {"no such document: /api/v1/counters, servers, neighbors or interfaces"});
 }
 

@@ -92,8 +92,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::on_unix_socket(const std::string& 
     return MicrohttpdServer::start(*std::move(listener), path, true, std::move(handler));
 }
 
-Result<std::unique_ptr<ApiServer>> ApiServer::on_tcp(const std::string& address, Handler handler) {
-    auto listener = listen_tcp(address);
+Result<std::unique_ptr<ApiServer>> ApiServer::on_tcp(const std::string& address, Handler handler, bool may_be_absent) {
+    auto listener = listen_tcp(address, may_be_absent);
     if (!listener) return std::unexpected(listener.error());
     return MicrohttpdServer::start(*std::move(listener), {}, false, std::move(handler));
 }

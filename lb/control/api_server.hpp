@@ -32,7 +32,7 @@ public:
     // dead process left is replaced). Errors: a live process answers there already.
     static Result<std::unique_ptr<ApiServer>> on_unix_socket(const std::string& path, Handler handler);
     // Listens on 'ADDRESS:PORT'. Refuses commands: nobody there has shown who they are.
-    static Result<std::unique_ptr<ApiServer>> on_tcp(const std::string& address, Handler handler);
+    static Result<std::unique_ptr<ApiServer>> on_tcp(const std::string& address, Handler handler, bool may_be_absent);
 
     // Readable when serve() has something to do; serve() must also be called once a second for timeouts.
     [[nodiscard]] virtual int fd() const = 0;

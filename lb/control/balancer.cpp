@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include "lb/control/addresses_in_use.hpp"
 #include "lb/control/next_hops.hpp"
+#include "lb/driver/dpdk/dpdk_drivers.hpp"
+#include "lb/driver/dpdk/support.hpp"
+#include "lb/driver/pcap_driver.hpp"
 #include "lb/state/needs_restart.hpp"
 
 namespace dsr::lb {
@@ -24,29 +28,6 @@ std::vector<PcapInterface> pcap_interfaces(const std::vector<HostInterface>& int
     return result;
 }
 
-std::vector<config::Server> servers_in_use(const config::Config& config) {
-    std::vector<config::Server> servers;
-    for (const std::size_t pool : pools_in_use(config))
-        std::ranges::copy_if(config.pools[pool].servers, std::back_inserter(servers),
-                             [](const auto& server) { return server.state != config::ServerState::disabled; });
-    return servers;
-}
-
-std::set<wire::Ipv4Address> addresses_in_use(const config::Config& config) {
-    std::set<wire::Ipv4Address> addresses;
-    for (const std::size_t pool : pools_in_use(config))
-        for (const auto& server : config.pools[pool].servers)
-            addresses.insert(server.address);
-    return addresses;
-}
-
-std::set<wire::Ipv4Address> vips_of(const config::Config& config) {
-    std::set<wire::Ipv4Address> vips;
-    for (const auto& service : config.virtual_services)
-        vips.insert(service.vip);
-    return vips;
-}
-
 std::set<wire::Ipv4Address> without(std::set<wire::Ipv4Address> all, const std::set<wire::Ipv4Address>& those) {
     std::erase_if(all, [&](const auto address) { return those.contains(address); });
     return all;
@@ -55,72 +36,62 @@ std::set<wire::Ipv4Address> without(std::set<wire::Ipv4Address> all, const std::
 }  // namespace
 
 std::expected<std::unique_ptr<Balancer>, StartError> Balancer::start(config::Config config) {
-    if (const auto reason = unsupported(config)) return configuration_error({*reason});
     auto socket = netlink::Socket::open();
     if (!socket) return host_error(socket.error());
-    auto interfaces = interfaces_of_host(*socket, config.load_balancer);
-    if (!interfaces) return std::unexpected(interfaces.error());
-    std::unique_ptr<Balancer> balancer(new Balancer(std::move(config), *std::move(socket), *std::move(interfaces)));
+    std::unique_ptr<Balancer> balancer(new Balancer(std::move(config), *std::move(socket)));
+    if (const auto found = balancer->find_interfaces(); !found) return std::unexpected(found.error());
     if (const auto opened = balancer->open(); !opened) return std::unexpected(opened.error());
     return balancer;
 }
 
+std::expected<void, StartError> Balancer::find_interfaces() {
+    const config::LoadBalancer& configured = config_.load_balancer;
+    if (configured.driver == config::Driver::pcap) {
+        auto interfaces = interfaces_of_host(socket_, configured);
+        if (!interfaces) return std::unexpected(interfaces.error());
+        interfaces_ = *std::move(interfaces);
+        return {};
+    }
+    if (!dpdk_in_this_build()) return configuration_error({kNoDpdk});
+    auto devices = devices_of(configured);
+    if (!devices) return configuration_error(devices.error());
+    devices_ = *std::move(devices);
+    interfaces_ = interfaces_of_devices(configured, devices_);
+    auto kernel_interfaces = KernelInterfaces::create(socket_, configured, interfaces_);
+    if (!kernel_interfaces) return host_error(kernel_interfaces.error());
+    kernel_interfaces_ = *std::move(kernel_interfaces);
+    return {};
+}
+
 std::expected<void, StartError> Balancer::open() {
     next_hops_ = next_hops_of_host(socket_, interfaces_, addresses_in_use(config_));
-    want(neighbors_of(config_, next_hops_));
+    want(wanted_neighbors(config_, next_hops_, interfaces_));
     auto table = build_table(config_, next_hops_);
     if (!table) return configuration_error(table.error());
     tables_.push_back(*std::move(table));
 
-    auto driver = PcapDriver::open(pcap_interfaces(interfaces_));
-    if (!driver) return host_error(driver.error());
-    driver_ = *std::move(driver);
     auto routes = VipRoutes::open(socket_);
     if (!routes) return host_error(routes.error());
     routes_ = *std::move(routes);
     if (const auto checked = check_free(socket_, vips_of(config_)); !checked) return host_error(checked.error());
-
-    worker_ = std::make_unique<Worker>(*driver_, config_.load_balancer.flow_table_entries, tables_.back().get());
-    thread_ = std::thread([this] { worker_->run(); });
+    auto drivers = open_drivers();
+    if (!drivers) return host_error(drivers.error());
+    drivers_ = *std::move(drivers);
+    workers_ = std::make_unique<Workers>(*drivers_, config_.load_balancer.workers,
+                                         config_.load_balancer.flow_table_entries, tables_.back().get());
     return {};
 }
 
-Balancer::~Balancer() {
-    end_worker();
-}
-
-void Balancer::end_worker() {
-    if (!thread_.joinable()) return;
-    worker_->stop();
-    thread_.join();
+Result<std::unique_ptr<Drivers>> Balancer::open_drivers() const {
+    if (config_.load_balancer.driver == config::Driver::pcap) return open_pcap(pcap_interfaces(interfaces_));
+    DpdkSettings settings{{}, config_.load_balancer.workers, config_.load_balancer.dpdk};
+    for (std::size_t i = 0; i < interfaces_.size(); ++i)
+        settings.interfaces.push_back({interfaces_[i].name, devices_[i], interfaces_[i].interface.mac,
+                                       interfaces_[i].interface.mtu, kernel_interfaces_->descriptor(i)});
+    return open_dpdk(settings);
 }
 
 // --- neighbors and next hops ---
-
-Balancer::WantedNeighbors Balancer::neighbors_of(const config::Config& config, const NextHops& hops) const {
-    WantedNeighbors wanted;
-    // A static MAC address counts wherever it is given.
-    const auto add = [&](wire::Ipv4Address address, std::uint8_t interface, std::optional<wire::MacAddress> mac) {
-        Wanted& one = wanted[address];
-        one.interface = interface;
-        if (mac) one.mac = mac;
-    };
-    for (const auto& server : servers_in_use(config))
-        if (const auto hop = hops.find(server.address); hop != hops.end())
-            add(hop->second.address, hop->second.interface,
-                hop->second.address == server.address ? server.mac : std::nullopt);
-    for (std::size_t i = 0; i < interfaces_.size(); ++i)
-        if (interfaces_[i].gateway) add(*interfaces_[i].gateway, static_cast<std::uint8_t>(i), std::nullopt);
-    const auto interfaces = data_plane_interfaces(interfaces_);
-    for (const auto& neighbor : config.load_balancer.neighbors) {
-        // On a /32, a gateway is reached without being in the network.
-        const auto known = wanted.find(neighbor.address);
-        const auto interface = interface_towards(interfaces, neighbor.address);
-        if (known != wanted.end() || interface)
-            add(neighbor.address, known != wanted.end() ? known->second.interface : *interface, neighbor.mac);
-    }
-    return wanted;
-}
 
 void Balancer::want(const WantedNeighbors& wanted) {
     for (const auto& [address, one] : wanted)
@@ -128,7 +99,7 @@ void Balancer::want(const WantedNeighbors& wanted) {
 }
 
 void Balancer::settle_neighbors() {
-    const auto wanted = neighbors_of(config_, next_hops_);
+    const auto wanted = wanted_neighbors(config_, next_hops_, interfaces_);
     want(wanted);
     std::set<wire::Ipv4Address> addresses;
     for (const auto& [address, one] : wanted)
@@ -138,13 +109,13 @@ void Balancer::settle_neighbors() {
 
 // True: a MAC address became known or changed.
 Result<bool> Balancer::hear_neighbors(Time now) {
-    if (const std::string failure = driver_->failure(); !failure.empty()) return fail(failure);
+    if (const std::string failure = drivers_->failure(); !failure.empty()) return fail(failure);
     bool changed = false;
     ArpMessage message;
-    while (worker_->take_arp(message))
+    while (workers_->take_arp(message))
         changed |= neighbors_.learn(message, now);
     for (const ArpFrame& request : neighbors_.requests(data_plane_interfaces(interfaces_), now))
-        worker_->send_arp(request);
+        workers_->send_arp(request);
     return changed;
 }
 
@@ -172,7 +143,7 @@ void Balancer::follow_routes() {
     NextHops hops = next_hops_of_host(socket_, interfaces_, addresses_in_use(config_));
     hops.insert(next_hops_.begin(), next_hops_.end());
     if (hops == next_hops_) return;
-    want(neighbors_of(config_, hops));
+    want(wanted_neighbors(config_, hops, interfaces_));
     auto table = build_table(config_, hops);
     if (!table) return warn_once("a changed route is not followed: " + table.error().message);
     next_hops_ = std::move(hops);
@@ -194,11 +165,14 @@ void Balancer::wait_for_neighbors(const std::set<wire::Ipv4Address>& silent) {
 }
 
 Result<void> Balancer::tick(Time now) {
-    // Tables that were replaced are freed only when the worker has left them.
-    if (worker_->in_use() == tables_.back().get()) tables_.erase(tables_.begin(), tables_.end() - 1);
+    // Tables that were replaced are freed only when all workers have left them.
+    if (workers_->all_use(tables_.back().get())) tables_.erase(tables_.begin(), tables_.end() - 1);
     const auto heard = hear_neighbors(now);
     if (!heard) return std::unexpected(heard.error());
     look_at_routes(now);
+    for (auto& event : drivers_->take_events())
+        warnings_.push_back(std::move(event));
+    if (const std::string lost = lost_all_servers(); !lost.empty()) return fail(lost);
     if (*heard)
         if (const auto rebuilt = rebuild(); !rebuilt) warn_once(rebuilt.error().message);
     return {};
@@ -221,6 +195,19 @@ std::vector<std::string> Balancer::unresolved() const {
     return sentences;
 }
 
+bool Balancer::linked() const {
+    return std::ranges::all_of(drivers_->interfaces(), &InterfaceState::link);
+}
+
+// Then announcing the VIPs would black-hole them.
+std::string Balancer::lost_all_servers() const {
+    const auto states = drivers_->interfaces();
+    const bool lost = !next_hops_.empty() && std::ranges::all_of(next_hops_, [&states](const auto& hop) {
+        return !states[hop.second.interface].present;
+    });
+    return lost ? "the interface towards every server has vanished" : "";
+}
+
 std::optional<std::string> Balancer::dead_gateway() const {
     for (const auto& host : interfaces_) {
         if (!host.gateway || !host.gateway_configured) continue;
@@ -228,7 +215,8 @@ std::optional<std::string> Balancer::dead_gateway() const {
         const auto neighbor = neighbors_.neighbors().find(*host.gateway);
         if (neighbor == neighbors_.neighbors().end())
             return gateway + " is not on the network of interface '" + host.name + "'";
-        if (!neighbor->second.mac) return gateway + " does not answer ARP on '" + host.name + "'";
+        if (!neighbor->second.mac)
+            return gateway + " does not answer ARP on '" + host.name + "'" + (linked() ? "" : ", which has no link");
     }
     return std::nullopt;
 }
@@ -242,7 +230,7 @@ Result<Balancer::Table> Balancer::build_table(const config::Config& config, cons
 
 void Balancer::publish(Table table) {
     tables_.push_back(std::move(table));
-    worker_->publish(tables_.back().get());
+    workers_->publish(tables_.back().get());
 }
 
 Result<void> Balancer::rebuild() {
@@ -252,10 +240,10 @@ Result<void> Balancer::rebuild() {
     return {};
 }
 
-// A worker takes a table up at once; a second is for a stuck machine.
-void Balancer::wait_for_worker() const {
+// Workers take a table up at once; a second is for a stuck machine.
+void Balancer::wait_for_workers() const {
     const auto deadline = Clock::now() + 1s;
-    while (worker_->in_use() != tables_.back().get() && Clock::now() < deadline)
+    while (!workers_->all_use(tables_.back().get()) && Clock::now() < deadline)
         std::this_thread::sleep_for(100us);
 }
 
@@ -285,7 +273,7 @@ Result<void> Balancer::reload(config::Config file) {
 // Everything that can fail comes before the first thing that changes for a packet; and is undone.
 Result<void> Balancer::change_to(Setting setting) {
     const auto silent = silent_neighbors();
-    want(neighbors_of(setting.config, setting.next_hops));
+    want(wanted_neighbors(setting.config, setting.next_hops, interfaces_));
     wait_for_neighbors(silent);
     auto table = build_table(setting.config, setting.next_hops);
     Result<void> done;
@@ -305,7 +293,7 @@ Result<void> Balancer::change_to(Setting setting) {
     next_hops_ = std::move(setting.next_hops);
     publish(*std::move(table));
     settle_neighbors();
-    wait_for_worker();
+    wait_for_workers();
     return {};
 }
 
@@ -316,7 +304,7 @@ void Balancer::send_announcements(const std::set<wire::Ipv4Address>& vips) {
     for (std::size_t i = 0; i < interfaces.size(); ++i)
         for (const auto vip : vips)
             if (interfaces[i].address.contains(vip))
-                worker_->send_arp(announcement(interfaces[i], static_cast<std::uint8_t>(i), vip));
+                workers_->send_arp(announcement(interfaces[i], static_cast<std::uint8_t>(i), vip));
 }
 
 Result<void> Balancer::announce() {
@@ -324,7 +312,7 @@ Result<void> Balancer::announce() {
     active_ = true;
     if (const auto rebuilt = rebuild(); !rebuilt) return rebuilt;
     send_announcements(vips_of(config_));
-    wait_for_worker();  // "ready" must mean that the worker answers ARP from now on
+    wait_for_workers();  // "ready" must mean that the workers answer ARP from now on
     return {};
 }
 
@@ -332,7 +320,7 @@ Result<void> Balancer::stop() {
     active_ = false;
     auto result = rebuild();
     if (auto withdrawn = routes_->set(socket_, {}); !withdrawn) result = withdrawn;
-    end_worker();
+    workers_->stop();
     return result;
 }
 

@@ -1,4 +1,4 @@
-// One running load balancer: its driver, worker, neighbors, VIP routes, and what connects them.
+// One running load balancer: its drivers, workers, neighbors, VIP routes, and what connects them.
 #pragma once
 
 #include <chrono>
@@ -6,18 +6,19 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "common/config/model.hpp"
 #include "common/sys/netlink/route.hpp"
 #include "common/sys/netlink/socket.hpp"
+#include "lb/control/addresses_in_use.hpp"
+#include "lb/control/all_counters.hpp"
 #include "lb/control/interfaces.hpp"
+#include "lb/control/kernel_interfaces.hpp"
 #include "lb/control/start_error.hpp"
 #include "lb/control/vip_routes.hpp"
-#include "lb/dataplane/worker.hpp"
-#include "lb/driver/pcap_driver.hpp"
+#include "lb/control/workers.hpp"
 #include "lb/monitor/neighbors.hpp"
 #include "lb/state/build_table.hpp"
 #include "lb/state/operator_states.hpp"
@@ -32,7 +33,6 @@ public:
     static std::expected<std::unique_ptr<Balancer>, StartError> start(config::Config config);
     Balancer(const Balancer&) = delete;
     Balancer& operator=(const Balancer&) = delete;
-    ~Balancer();
 
     // To be called a few times a second: ARP, routes, tables nobody uses any more. Error: the driver has failed.
     Result<void> tick(Time now);
@@ -43,6 +43,8 @@ public:
     [[nodiscard]] bool resolved() const { return !neighbors_.any_unresolved(); }
     // One sentence for each neighbor that has not answered ARP.
     [[nodiscard]] std::vector<std::string> unresolved() const;
+    // Every interface has its link, as far as is known.
+    [[nodiscard]] bool linked() const;
     // A gateway that the configuration names and that has not answered.
     [[nodiscard]] std::optional<std::string> dead_gateway() const;
 
@@ -53,7 +55,7 @@ public:
     Result<void> reload(config::Config config);
     // From now on, and over reloads, in place of the file's.
     Result<void> set_server_state(const std::string& pool, wire::Ipv4Address server, config::ServerState state);
-    // Withdraws the VIPs; then forwards what has arrived, and ends the worker.
+    // Withdraws the VIPs; then forwards what has arrived, and ends the workers.
     Result<void> stop();
 
     // "2 virtual services, 3 servers, on eth0"
@@ -65,15 +67,12 @@ public:
     [[nodiscard]] const NextHops& next_hops() const { return next_hops_; }
     [[nodiscard]] const NeighborMonitor& neighbors() const { return neighbors_; }
     [[nodiscard]] Identities& identities() { return identities_; }
-    [[nodiscard]] const Counters& counters() const { return worker_->counters(); }
-    [[nodiscard]] KernelDrops kernel_drops() { return driver_->kernel_drops(); }
+    [[nodiscard]] AllCounters counters() const { return AllCounters(workers_->counters()); }
+    [[nodiscard]] std::vector<InterfaceState> interface_states() { return drivers_->interfaces(); }
 
 private:
-    Balancer(config::Config config, netlink::Socket socket, std::vector<HostInterface> interfaces)
-        : file_config_(config),
-          config_(std::move(config)),
-          socket_(std::move(socket)),
-          interfaces_(std::move(interfaces)) {}
+    Balancer(config::Config config, netlink::Socket socket)
+        : file_config_(config), config_(std::move(config)), socket_(std::move(socket)) {}
 
     using Table = std::unique_ptr<const ForwardingTable>;
 
@@ -85,22 +84,19 @@ private:
         NextHops next_hops;
     };
 
+    std::expected<void, StartError> find_interfaces();
     std::expected<void, StartError> open();
-    struct Wanted {
-        std::uint8_t interface = 0;
-        std::optional<wire::MacAddress> mac;  // static
-    };
-    using WantedNeighbors = std::map<wire::Ipv4Address, Wanted>;
-    [[nodiscard]] WantedNeighbors neighbors_of(const config::Config& config, const NextHops& hops) const;
+    Result<std::unique_ptr<Drivers>> open_drivers() const;
     void want(const WantedNeighbors& wanted);
     // Wants those of the configuration in use, and forgets all others.
     void settle_neighbors();
     Result<Table> build_table(const config::Config& config, const NextHops& hops);
-    // Hands the worker a table.
+    // Hands the workers a table.
     void publish(Table table);
     Result<void> rebuild();
     Result<void> change_to(Setting setting);
     void send_announcements(const std::set<wire::Ipv4Address>& vips);
+    [[nodiscard]] std::string lost_all_servers() const;
     Result<bool> hear_neighbors(Time now);
     void look_at_routes(Time now);
     void follow_routes();
@@ -108,14 +104,15 @@ private:
     [[nodiscard]] std::set<wire::Ipv4Address> silent_neighbors() const;
     // Until all but these have answered, for a while at most.
     void wait_for_neighbors(const std::set<wire::Ipv4Address>& silent);
-    void wait_for_worker() const;
-    void end_worker();
+    void wait_for_workers() const;
 
     config::Config file_config_;
     config::Config config_;
     OperatorStates operator_states_;
     netlink::Socket socket_;
     std::vector<HostInterface> interfaces_;
+    std::vector<DpdkDevice> devices_;  // of the interfaces; none with driver pcap
+    std::optional<KernelInterfaces> kernel_interfaces_;
     NextHops next_hops_;
     Time routes_read_at_{};
     std::vector<netlink::Route> routes_seen_;  // of the kernel
@@ -125,11 +122,10 @@ private:
     Identities identities_;
     RingCache rings_;
     NeighborMonitor neighbors_;
-    std::unique_ptr<PcapDriver> driver_;
+    std::unique_ptr<Drivers> drivers_;
     std::unique_ptr<VipRoutes> routes_;
     std::vector<Table> tables_;  // oldest first; the last one is published
-    std::unique_ptr<Worker> worker_;
-    std::thread thread_;
+    std::unique_ptr<Workers> workers_;
 };
 
 }  // namespace dsr::lb

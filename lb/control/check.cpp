@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "lb/control/console.hpp"
+#include "lb/control/interfaces.hpp"
+#include "lb/driver/dpdk/support.hpp"
 #include "lb/state/build_table.hpp"
 
 namespace dsr::lb {
@@ -10,7 +12,11 @@ namespace dsr::lb {
 int check(const std::string& config_path) {
     const auto config = read_config(config_path);
     if (!config) return 2;
-    if (const auto reason = unsupported(*config)) say("warning: " + *reason);
+    if (config->load_balancer.driver == config::Driver::dpdk)
+        if (const auto devices = devices_of(config->load_balancer); !devices) {
+            say(devices.error().message);
+            return 2;
+        }
     for (const auto& warning : warnings_of(*config))
         say("warning: " + warning);
     return 0;
@@ -18,6 +24,7 @@ int check(const std::string& config_path) {
 
 std::vector<std::string> warnings_of(const config::Config& config) {
     std::vector<std::string> warnings;
+    if (config.load_balancer.driver == config::Driver::dpdk && !dpdk_in_this_build()) warnings.emplace_back(kNoDpdk);
     const auto monitored = [](const config::Pool& pool) {
         return pool.health_monitor.type != config::MonitorType::none;
     };

@@ -123,7 +123,7 @@ int show(const CommandOptions& options, const std::string& what) {
         rows = list_rows(*answer,
                          {"pool", "address", "state", "file_state", "weight", "slots", "next_hop", "mac", "packets"});
     else if (what == "interfaces")
-        rows = list_rows(*answer, {"name", "mac", "address", "mtu", "gateway", "kernel_dropped"});
+        rows = list_rows(*answer, {"name", "link", "mac", "address", "mtu", "gateway", "kernel_dropped"});
     else
         rows = list_rows(*answer, {"address", "interface", "state", "mac"});
     std::fputs(sys::format_table(rows, sys::Painter(stdout)).c_str(), stdout);

@@ -37,7 +37,7 @@ std::expected<HostInterface, StartError> complete(netlink::Socket& socket, const
         return host_error(
             {"interface '" + kernel.name + "' is down; bring it up with: ip link set " + kernel.name + " up"});
 
-    HostInterface host{kernel.name, kernel.index, {}, configured.gateway, configured.gateway.has_value()};
+    HostInterface host{kernel.name, kernel.index, {}, configured.gateway, configured.gateway.has_value(), {}};
     if (configured.address) {
         host.interface.address = *configured.address;
     } else {
@@ -72,14 +72,50 @@ std::expected<std::vector<HostInterface>, StartError> interfaces_of_host(netlink
 }
 
 Result<std::vector<HostInterface>> interfaces_of_file(const config::LoadBalancer& configured) {
+    if (configured.driver == config::Driver::dpdk) {
+        const auto devices = devices_of(configured);
+        if (!devices) return std::unexpected(devices.error());
+        return interfaces_of_devices(configured, *devices);
+    }
     std::vector<HostInterface> interfaces;
     for (const auto& interface : configured.interfaces) {
         if (!interface.address || !interface.mac)
             return fail("interface '" + interface.name +
                         "': a replay asks no kernel; give its 'address' and 'mac' in the configuration");
-        HostInterface host{interface.name, 0, {}, interface.gateway, interface.gateway.has_value()};
+        HostInterface host{interface.name, 0, {}, interface.gateway, interface.gateway.has_value(), {}};
         host.interface = {*interface.mac, *interface.address, interface.mtu.value_or(1500), true};
         interfaces.push_back(host);
+    }
+    return interfaces;
+}
+
+Result<std::vector<DpdkDevice>> devices_of(const config::LoadBalancer& configured) {
+    std::vector<DpdkDevice> devices;
+    for (const auto& interface : configured.interfaces) {
+        auto device = parse_device(interface.device);
+        if (!device) return fail("interface '" + interface.name + "': " + device.error().message);
+        if (const auto checked = check_arguments(*device); !checked)
+            return fail("interface '" + interface.name + "': " + checked.error().message);
+        complete_arguments(*device);
+        devices.push_back(*std::move(device));
+    }
+    return devices;
+}
+
+std::vector<HostInterface> interfaces_of_devices(const config::LoadBalancer& configured,
+                                                 const std::vector<DpdkDevice>& devices) {
+    std::vector<HostInterface> interfaces;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        const config::Interface& given = configured.interfaces[i];
+        const VdevKind* kind = devices[i].kind;
+        HostInterface host{given.name, 0, {}, given.gateway, given.gateway.has_value(), given.kernel_interface};
+        // The reader has required them.
+        host.interface.mac = given.mac.value_or(wire::MacAddress{});
+        host.interface.address = given.address.value_or(wire::Ipv4Prefix{{}, 32});
+        host.interface.mtu = given.mtu.value_or(host.interface.mtu);
+        host.interface.software_offloads = kind != nullptr && kind->software_offloads;
+        host.interface.alone = given.kernel_interface.empty() && (kind == nullptr || !kind->shared_with_kernel);
+        interfaces.push_back(std::move(host));
     }
     return interfaces;
 }

@@ -79,7 +79,7 @@ Result<sys::UniqueFd> listen_unix(const std::string& path) {
     return listener;
 }
 
-Result<sys::UniqueFd> listen_tcp(const std::string& text) {
+Result<sys::UniqueFd> listen_tcp(const std::string& text, bool may_be_absent) {
     const auto colon = text.rfind(':');
     const auto host = wire::Ipv4Address::parse(std::string_view(text).substr(0, colon));
     std::uint16_t port = 0;
@@ -93,6 +93,7 @@ Result<sys::UniqueFd> listen_tcp(const std::string& text) {
 
     sys::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
+    if (may_be_absent) (void)::setsockopt(listener.get(), SOL_IP, IP_FREEBIND, &on, sizeof on);
     if (!listener.valid() || ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
         ::listen(listener.get(), kBacklog) != 0)

@@ -10,6 +10,7 @@ namespace dsr::lb {
 
 // See ApiServer::on_unix_socket.
 Result<sys::UniqueFd> listen_unix(const std::string& path);
-Result<sys::UniqueFd> listen_tcp(const std::string& address);
+// `may_be_absent`: the address need not be this host's yet.
+Result<sys::UniqueFd> listen_tcp(const std::string& address, bool may_be_absent = false);
 
 }  // namespace dsr::lb

@@ -79,7 +79,8 @@ private:
 };
 
 void print_counts(const Counters& counters) {
-    std::fputs(sys::format_table(verdict_rows(verdict_counts(counters)), sys::Painter(stdout)).c_str(), stdout);
+    std::fputs(sys::format_table(verdict_rows(verdict_counts(AllCounters({&counters}))), sys::Painter(stdout)).c_str(),
+               stdout);
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ int replay(const ReplayOptions& options) {
     if (options.verdicts && !verdict_file.flush()) return report("'" + *options.verdicts + "' cannot be written", 1);
 
     if (options.json)
-        std::printf("%s\n", verdict_counts(worker.counters()).dump().c_str());
+        std::printf("%s\n", verdict_counts(AllCounters({&worker.counters()})).dump().c_str());
     else
         print_counts(worker.counters());
     return 0;

@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 // How long servers and gateways may take to answer ARP before lb goes on without them: three requests.
 constexpr auto kResolveTime = 3s;
+// How long a network card may take to agree with the switch on a link.
+constexpr auto kLinkTime = 12s;
 
 // From start to end of one `lb run`, on the control thread.
 class Run {
@@ -57,11 +59,15 @@ private:
         });
     }
 
+    // Nobody answers before the link is up: a card that was just started may take seconds.
     void resolve() {
-        const auto deadline = Clock::now() + kResolveTime;
+        const auto link_deadline = Clock::now() + kLinkTime;
+        auto deadline = Clock::now() + kResolveTime;
         loop_.run(20ms, [&] {
             tick();
-            if (balancer_.resolved() || Clock::now() >= deadline) loop_.stop();
+            const auto now = Clock::now();
+            if (now < link_deadline && !balancer_.linked()) deadline = now + kResolveTime;
+            if (balancer_.resolved() || now >= deadline) loop_.stop();
         });
     }
 

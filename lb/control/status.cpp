@@ -9,14 +9,13 @@ Json mac_or_null(const std::optional<wire::MacAddress>& mac) {
     return mac ? Json(wire::to_string(*mac)) : Json(nullptr);
 }
 
-// `counts`: null when the server got nothing of this service yet.
-Json server_entry(const config::Server& server, const NeighborMonitor& neighbors, const MemberCounts* counts) {
+Json server_entry(const config::Server& server, const NeighborMonitor& neighbors, const AllCounters::Member& counts) {
     const auto neighbor = neighbors.neighbors().find(server.address);
     const bool known = neighbor != neighbors.neighbors().end();
     return {{"address", wire::to_string(server.address)},
             {"mac", mac_or_null(known ? neighbor->second.mac : server.mac)},
-            {"packets", counts != nullptr ? counts->packets.get() : 0},
-            {"bounced", counts != nullptr ? counts->bounced.get() : 0}};
+            {"packets", counts.packets},
+            {"bounced", counts.bounced}};
 }
 
 // How many slots of the ring each server of the pool has, in the order of its servers.
@@ -31,31 +30,33 @@ std::vector<std::uint32_t> slots_of(const config::Pool& pool, std::uint32_t tabl
 std::uint64_t packets_of(const config::Config& config, std::size_t pool, const config::Server& server,
                          Balancer& balancer) {
     std::uint64_t packets = 0;
+    const AllCounters counters = balancer.counters();
     const auto id = balancer.identities().server(config.pools[pool].name, server.address).value_or(kNoServer);
     for (const auto& service : config.virtual_services) {
         if (service.pool != pool) continue;
         const ServiceId service_id = balancer.identities().service(service.name).value_or(kNoId);
-        if (const auto* counts = balancer.counters().members.find(service_id, id)) packets += counts->packets.get();
+        packets += counters.member(service_id, id).packets;
     }
     return packets;
 }
 
 }  // namespace
 
-Json verdict_counts(const Counters& counters) {
-    // Received is the sum of what is read here: the worker counts on meanwhile, and a document must add up.
+Json verdict_counts(const AllCounters& counters) {
+    // Received is the sum of what is read here: the workers count on meanwhile, and a document must add up.
     std::uint64_t received = 0;
-    const auto read = [&received](const Counter& counter) {
-        const std::uint64_t count = counter.get();
+    const auto read = [&](auto of) {
+        const std::uint64_t count = counters.sum(of);
         received += count;
         return count;
     };
     Json ends = Json::object();
     for (const auto verdict : {Verdict::forwarded, Verdict::answered, Verdict::passed})
-        ends[std::string(name(verdict))] = read(counters.verdicts[static_cast<std::size_t>(verdict)]);
+        ends[std::string(name(verdict))] =
+            read([verdict](const Counters& one) -> auto& { return one.verdicts[static_cast<std::size_t>(verdict)]; });
     Json dropped = Json::object();
     for (std::size_t reason = 0; reason < kDropCount; ++reason)
-        if (const auto count = read(counters.dropped[reason]); count > 0)
+        if (const auto count = read([reason](const Counters& one) -> auto& { return one.dropped[reason]; }); count > 0)
             dropped[std::string(name(static_cast<Drop>(reason)))] = count;
     Json document = {{"received", received}};
     document.update(ends);
@@ -99,15 +100,16 @@ std::string_view state_text(config::ServerState state) {
 }
 
 Json counters_document(const config::Config& config, Identities& identities, const NeighborMonitor& neighbors,
-                       const Counters& counters) {
+                       const AllCounters& counters) {
     Json document = verdict_counts(counters);
     Json answers = Json::object();
     for (std::size_t kind = 0; kind < kAnswerCount; ++kind)
-        answers[std::string(name(static_cast<Answer>(kind)))] = counters.answers[kind].get();
+        answers[std::string(name(static_cast<Answer>(kind)))] =
+            counters.sum([kind](const Counters& one) -> auto& { return one.answers[kind]; });
     document["answers"] = answers;
-    document["new_flows"] = counters.new_flows.get();
-    document["flow_table_full"] = counters.flow_table_full.get();
-    document["flow_limit"] = counters.flow_limit.get();
+    document["new_flows"] = counters.sum([](const Counters& one) -> auto& { return one.new_flows; });
+    document["flow_table_full"] = counters.sum([](const Counters& one) -> auto& { return one.flow_table_full; });
+    document["flow_limit"] = counters.sum([](const Counters& one) -> auto& { return one.flow_limit; });
     Json services = Json::array();
     for (const auto& service : config.virtual_services) {
         const config::Pool& pool = config.pools[service.pool];
@@ -116,12 +118,13 @@ Json counters_document(const config::Config& config, Identities& identities, con
                       {"protocol", protocol_text(config.network_profiles[service.network_profile].protocol)},
                       {"ports", ports_text(service.ports)}};
         const ServiceId id = identities.service(service.name).value_or(0);  // known since the table was built
-        entry["packets"] = counters.services[id].packets.get();
-        entry["return_packets"] = counters.services[id].return_packets.get();
+        entry["packets"] = counters.sum([id](const Counters& one) -> auto& { return one.services[id].packets; });
+        entry["return_packets"] =
+            counters.sum([id](const Counters& one) -> auto& { return one.services[id].return_packets; });
         entry["servers"] = Json::array();
         for (const auto& server : pool.servers) {
             const ServerId server_id = identities.server(pool.name, server.address).value_or(0);
-            entry["servers"].push_back(server_entry(server, neighbors, counters.members.find(id, server_id)));
+            entry["servers"].push_back(server_entry(server, neighbors, counters.member(id, server_id)));
         }
         services.push_back(entry);
     }
@@ -167,16 +170,25 @@ Json neighbors_document(const std::vector<HostInterface>& interfaces, const Neig
     return document;
 }
 
-Json interfaces_document(const std::vector<HostInterface>& interfaces, const KernelDrops& drops) {
+Json interfaces_document(const std::vector<HostInterface>& interfaces, const std::vector<InterfaceState>& states) {
     Json document = Json::array();
     for (std::size_t i = 0; i < interfaces.size(); ++i) {
         const HostInterface& host = interfaces[i];
-        document.push_back({{"name", host.name},
-                            {"mac", wire::to_string(host.interface.mac)},
-                            {"address", wire::to_string(host.interface.address)},
-                            {"mtu", host.interface.mtu},
-                            {"gateway", host.gateway ? Json(wire::to_string(*host.gateway)) : Json(nullptr)},
-                            {"kernel_dropped", i < drops.size() ? drops[i] : 0}});
+        const InterfaceState& state = states[i];
+        Json entry = {{"name", host.name},
+                      {"link", state.link ? "up" : "down"},
+                      {"mac", wire::to_string(host.interface.mac)},
+                      {"address", wire::to_string(host.interface.address)},
+                      {"mtu", host.interface.mtu},
+                      {"gateway", host.gateway ? Json(wire::to_string(*host.gateway)) : Json(nullptr)},
+                      {"kernel_dropped", state.dropped}};
+        entry["kernel_interface"] = nullptr;
+        if (!host.kernel_interface.empty())
+            entry["kernel_interface"] = {{"name", host.kernel_interface},
+                                         {"to_kernel", state.to_kernel},
+                                         {"from_kernel", state.from_kernel},
+                                         {"dropped", state.kernel_dropped}};
+        document.push_back(std::move(entry));
     }
     return document;
 }

@@ -1,14 +1,6 @@
 #include "lb/control/vip_routes.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "common/sys/netlink/address.hpp"
 #include "common/sys/netlink/link.hpp"
@@ -18,34 +10,7 @@ namespace dsr::lb {
 namespace {
 
 // The largest there is: the kernel then never finds a VIP packet too big for the device, which it would report by ICMP.
-constexpr int kLargestMtu = 65535;
-
-ifreq request_for_device() {
-    ifreq request{};
-    std::strncpy(request.ifr_name, kVipDevice, IFNAMSIZ - 1);
-    return request;
-}
-
-Result<sys::UniqueFd> create_device() {
-    sys::UniqueFd device(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!device.valid()) return fail(std::string("cannot open /dev/net/tun: ") + std::strerror(errno));
-    ifreq request = request_for_device();
-    request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI);
-    if (::ioctl(device.get(), TUNSETIFF, &request) == 0) return device;
-    const std::string subject = std::string("cannot create the device '") + kVipDevice + "': ";
-    if (errno == EBUSY) return fail(subject + "it is in use; is another lb running on this host?");
-    if (errno == EPERM) return fail(subject + "lb needs the capability CAP_NET_ADMIN (run it as root)");
-    return fail(subject + std::strerror(errno));
-}
-
-Result<void> raise_mtu() {
-    const sys::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq request = request_for_device();
-    request.ifr_mtu = kLargestMtu;
-    if (!socket.valid() || ::ioctl(socket.get(), SIOCSIFMTU, &request) != 0)
-        return fail(std::string("cannot set the MTU of '") + kVipDevice + "': " + std::strerror(errno));
-    return {};
-}
+constexpr std::uint32_t kLargestMtu = 65535;
 
 netlink::Route route_to(wire::Ipv4Address vip, int link_index) {
     netlink::Route route;
@@ -59,32 +24,27 @@ netlink::Route route_to(wire::Ipv4Address vip, int link_index) {
 }  // namespace
 
 Result<std::unique_ptr<VipRoutes>> VipRoutes::open(netlink::Socket& socket) {
-    auto device = create_device();
+    auto device = create_tun_device(socket, kVipDevice, TunKind::tun);
     if (!device) return std::unexpected(device.error());
-    const auto found = netlink::find_link(socket, kVipDevice);
-    if (!found) return std::unexpected(found.error());
-    const std::optional<netlink::Link>& link = *found;
-    if (!link) return fail(std::string("the device '") + kVipDevice + "' vanished");
-    const int index = link->index;
-    if (const auto raised = raise_mtu(); !raised) return std::unexpected(raised.error());
-    if (const auto up = netlink::set_link_up(socket, index, true); !up) return std::unexpected(up.error());
-    return std::unique_ptr<VipRoutes>(new VipRoutes(*std::move(device), index));
+    if (const auto raised = set_mtu(kVipDevice, kLargestMtu); !raised) return std::unexpected(raised.error());
+    if (const auto up = netlink::set_link_up(socket, device->index, true); !up) return std::unexpected(up.error());
+    return std::unique_ptr<VipRoutes>(new VipRoutes(*std::move(device)));
 }
 
 Result<void> VipRoutes::set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips) {
-    if (const auto up = netlink::set_link_up(socket, index_, true); !up) return up;
+    if (const auto up = netlink::set_link_up(socket, device_.index, true); !up) return up;
     const auto routes = netlink::routes(socket);
     if (!routes) return std::unexpected(routes.error());
     std::set<wire::Ipv4Address> announced;
     for (const auto& route : *routes)
-        if (route.link_index == index_ && route.protocol == kVipRouteProtocol && route.destination.length == 32)
+        if (route.link_index == device_.index && route.protocol == kVipRouteProtocol && route.destination.length == 32)
             announced.insert(route.destination.address);
     for (const auto vip : vips)
         if (!announced.contains(vip))
-            if (auto added = netlink::add_route(socket, route_to(vip, index_)); !added) return added;
+            if (auto added = netlink::add_route(socket, route_to(vip, device_.index)); !added) return added;
     for (const auto vip : announced)
         if (!vips.contains(vip))
-            if (auto deleted = netlink::delete_route(socket, route_to(vip, index_)); !deleted) return deleted;
+            if (auto deleted = netlink::delete_route(socket, route_to(vip, device_.index)); !deleted) return deleted;
     return {};
 }
 

@@ -10,8 +10,8 @@
 
 #include "common/sys/error.hpp"
 #include "common/sys/netlink/socket.hpp"
-#include "common/sys/unique_fd.hpp"
 #include "common/wire/address.hpp"
+#include "lb/control/tun_device.hpp"
 
 namespace dsr::lb {
 
@@ -27,10 +27,9 @@ public:
     Result<void> set(netlink::Socket& socket, const std::set<wire::Ipv4Address>& vips);
 
 private:
-    VipRoutes(sys::UniqueFd device, int index) : device_(std::move(device)), index_(index) {}
+    explicit VipRoutes(TunDevice device) : device_(std::move(device)) {}
 
-    sys::UniqueFd device_;
-    int index_;
+    TunDevice device_;
 };
 
 // Nothing of this host may stand where the VIPs go: neither an address of its own, for its kernel would answer in lb's

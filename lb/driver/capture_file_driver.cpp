@@ -62,7 +62,6 @@ public:
     std::uint64_t now() override { return now_; }
     void wait(std::chrono::milliseconds) override {}
     void wake() override {}
-    [[nodiscard]] std::string failure() const override { return failure_; }
 
     Result<void> finish() override {
         if (!failure_.empty()) return fail(failure_);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "common/sys/unique_fd.hpp"
+#include "lb/driver/clock.hpp"
 #include "lb/driver/pcap_send.hpp"
 
 namespace dsr::lb {
@@ -63,9 +64,9 @@ Result<Handle> open_handle(const std::string& name) {
     return handle;
 }
 
-class LivePcapDriver final : public PcapDriver {
+class PcapDriver final : public Driver, public Drivers {
 public:
-    LivePcapDriver(std::vector<Handle> handles, const std::vector<PcapInterface>& interfaces, sys::UniqueFd wake_fd)
+    PcapDriver(std::vector<Handle> handles, const std::vector<PcapInterface>& interfaces, sys::UniqueFd wake_fd)
         : handles_(std::move(handles)),
           buffers_(std::make_unique<std::uint8_t[]>(kBurstSize * kBufferSize)),
           wake_fd_(std::move(wake_fd)) {
@@ -98,11 +99,7 @@ public:
             sender.flush();
     }
 
-    std::uint64_t now() override {
-        timespec time{};
-        ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-        return static_cast<std::uint64_t>(time.tv_sec);
-    }
+    std::uint64_t now() override { return coarse_seconds(); }
 
     void wait(std::chrono::milliseconds at_most) override {
         if (::poll(poll_.data(), poll_.size(), static_cast<int>(at_most.count())) <= 0) return;
@@ -120,13 +117,16 @@ public:
         return failure_;
     }
 
-    [[nodiscard]] KernelDrops kernel_drops() override {
-        KernelDrops drops;
+    [[nodiscard]] Driver& of_worker(std::size_t /*worker*/) override { return *this; }
+
+    [[nodiscard]] std::vector<InterfaceState> interfaces() override {
+        std::vector<InterfaceState> states;
         for (const Handle& handle : handles_) {
             pcap_stat statistics{};
-            drops.push_back(::pcap_stats(handle.get(), &statistics) == 0 ? statistics.ps_drop : 0);
+            auto& state = states.emplace_back();
+            if (::pcap_stats(handle.get(), &statistics) == 0) state.dropped = statistics.ps_drop;
         }
-        return drops;
+        return states;
     }
 
 private:
@@ -172,7 +172,7 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<PcapDriver>> PcapDriver::open(const std::vector<PcapInterface>& interfaces) {
+Result<std::unique_ptr<Drivers>> open_pcap(const std::vector<PcapInterface>& interfaces) {
     std::vector<Handle> handles;
     for (const auto& interface : interfaces) {
         auto handle = open_handle(interface.name);
@@ -181,7 +181,7 @@ Result<std::unique_ptr<PcapDriver>> PcapDriver::open(const std::vector<PcapInter
     }
     sys::UniqueFd wake_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_fd.valid()) return fail(std::string("eventfd: ") + std::strerror(errno));
-    return std::make_unique<LivePcapDriver>(std::move(handles), interfaces, std::move(wake_fd));
+    return std::make_unique<PcapDriver>(std::move(handles), interfaces, std::move(wake_fd));
 }
 
 }  // namespace dsr::lb

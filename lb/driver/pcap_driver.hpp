@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/sys/error.hpp"
-#include "lb/dataplane/driver.hpp"
+#include "lb/driver/drivers.hpp"
 
 namespace dsr::lb {
 
@@ -15,15 +15,7 @@ struct PcapInterface {
     std::uint32_t mtu = 1500;  // bytes; the largest piece that a packet is cut into
 };
 
-// Frames that the kernel had no room for, since the driver was opened, one number an interface.
-using KernelDrops = std::vector<std::uint64_t>;
-
-class PcapDriver : public Driver {
-public:
-    // Captures from here on. Errors name the interface and what to do.
-    static Result<std::unique_ptr<PcapDriver>> open(const std::vector<PcapInterface>& interfaces);
-
-    [[nodiscard]] virtual KernelDrops kernel_drops() = 0;
-};
+// For one worker. Captures from here on. Errors name the interface and what to do.
+Result<std::unique_ptr<Drivers>> open_pcap(const std::vector<PcapInterface>& interfaces);
 
 }  // namespace dsr::lb
