@@ -9,6 +9,7 @@
 #include "lb/control/check.hpp"
 #include "lb/control/command.hpp"
 #include "lb/control/diff.hpp"
+#include "lb/control/doctor.hpp"
 #include "lb/control/explain.hpp"
 #include "lb/control/replay.hpp"
 #include "lb/control/run.hpp"
@@ -27,6 +28,7 @@ public:
         add_replay();
         add_explain();
         add_diff();
+        add_doctor();
         add_commands();
     }
 
@@ -114,6 +116,14 @@ private:
         verb->add_flag("--json", diff_.json, "Print the difference as JSON");
     }
 
+    void add_doctor() {
+        CLI::App* verb = add_verb_with_config("doctor", "Tell what on this host would keep lb from running", [this] {
+            doctor_.config = config_;
+            return dsr::lb::run_doctor(doctor_);
+        });
+        verb->add_flag("--json", doctor_.json, "Print the findings as JSON");
+    }
+
     void add_commands() {
         add_command("reload", "Have the running lb read its configuration file again", &dsr::lb::reload);
         const auto add_state = [this](const char* name, const char* state, const char* description) {
@@ -143,6 +153,7 @@ private:
     dsr::lb::ReplayOptions replay_;
     dsr::lb::ExplainOptions explain_;
     dsr::lb::DiffOptions diff_;
+    dsr::lb::DoctorOptions doctor_;
     dsr::lb::CommandOptions command_;
 };
 
