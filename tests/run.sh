@@ -9,7 +9,7 @@ python=/usr/bin/python3
 export DSR_PREFIX=$prefix
 . tests/packages.sh
 
-# name|title|in --quick?
+# name|title|in --quick? ("on demand": only when asked for)
 stages=(
     "packages|Debian packages|quick"
     "build|build with warnings as errors, install to build/prefix|quick"
@@ -17,22 +17,27 @@ stages=(
     "style|clang-format, shellcheck, manual pages|quick"
     "contract|programs without a network: configuration errors, replay, options|quick"
     "lab|system tests in network namespaces|quick"
+    "dpdk|the same with driver dpdk in place of pcap: what carries traffic (--dpdk: all of lb's tests)|"
     "playbooks|playbooks over SSH|"
     "bench|benchmarks, once and briefly: that they run, not how fast they are|"
     "sanitizers|unit tests with address and undefined-behaviour sanitizers|"
     "fuzz|fuzzers, 15 seconds each|"
     "tidy|clang-tidy over what reads packets (--lint: over everything)|"
+    "vm|driver dpdk in a virtual machine with PCI network cards|on demand"
 )
 
 usage() {
     cat <<END
-Usage: bash tests/run.sh [--quick] [--lint] [--only STAGE]... [--help]
+Usage: bash tests/run.sh [--quick] [--lint] [--dpdk] [--vm | --vm-all] [--only STAGE]... [--help]
 
 Installs the Debian packages that are missing, builds, and runs every test. Logs: build/test-logs/STAGE.log.
 
   --quick        only the stages marked *
   --only STAGE   only this stage (again for more); 'build' must have run before
   --lint         clang-tidy over every source file (some 8 minutes more on two cores)
+  --dpdk         all of lb's system tests with driver dpdk, too (some 8 minutes more)
+  --vm           the stage vm as well, which boots virtual machines (slow: without KVM)
+  --vm-all       the same with every model of network card, not one alone
   --help         this text
 
 Stages:
@@ -40,16 +45,21 @@ END
     local entry name title quick
     for entry in "${stages[@]}"; do
         IFS='|' read -r name title quick <<<"$entry"
-        printf '  %s %-11s %s\n' "${quick:+*}${quick:- }" "$name" "$title" | sed 's/\*quick/*/'
+        [[ $quick != quick ]] || quick='*'
+        [[ $quick != "on demand" ]] || quick='' title+=" (only with --vm)"
+        printf '  %1s %-11s %s\n' "$quick" "$name" "$title"
     done
 }
 
-quick='' lint=''
+quick='' lint='' dpdk='' vm=''
 only=()
 while (($#)); do
     case $1 in
     --quick) quick=yes ;;
     --lint) lint=yes ;;
+    --dpdk) dpdk=yes ;;
+    --vm) vm=yes ;;
+    --vm-all) vm=all ;;
     --only)
         [[ $# -gt 1 && " ${stages[*]} " == *" $2|"* ]] || { usage >&2; exit 2; }
         only+=("$2")
@@ -114,6 +124,17 @@ stage_build() {
     for program in sbin/lb sbin/serverprep bin/verify; do
         each "$program is installed and knows its version" "$prefix/$program" --version
     done
+    cmake -G Ninja -S . -B build/without-dpdk -DCMAKE_BUILD_TYPE=Release -DDSR_WERROR=ON -DDSR_DPDK=OFF -DDSR_TESTS=OFF
+    cmake --build build/without-dpdk --target lb
+    each "lb without DPDK says that driver dpdk is not in it" says_no_dpdk build/without-dpdk/lb/lb
+}
+
+says_no_dpdk() { # lb
+    local said status=0
+    "$1" check --config tests/config/valid-dpdk.yaml 2>&1 | grep "is not in this build"
+    said=$("$1" run --config tests/config/valid-dpdk.yaml 2>&1) || status=$?
+    echo "$said"
+    [[ $status == 2 && $said == *"driver 'dpdk' is not in this build"* ]]
 }
 
 stage_unit() { run_ctest ci; }
@@ -134,11 +155,18 @@ stage_style() {
 stage_contract() {
     local directories=()
     mapfile -t directories < <(find tests -mindepth 2 -name 'test_*.py' -printf '%h\n' |
-        grep -vxE 'tests/(lab|playbooks)' | sort -u)
+        grep -vxE 'tests/(lab|playbooks|vm)' | sort -u)
     run_pytest contract "${directories[@]:?no test directories}"
 }
 
 stage_lab() { run_pytest lab tests/lab; }
+
+stage_dpdk() {
+    local tests=(tests/lab/test_traffic.py tests/lab/test_lb_reload.py)
+    [[ -z $dpdk ]] || tests+=(tests/lab/test_first_light.py tests/lab/test_lb_errors.py tests/lab/test_lb_lifecycle.py
+        tests/lab/test_layer3.py)
+    DSR_LAB_DRIVER=dpdk run_pytest dpdk "${tests[@]}"
+}
 
 stage_playbooks() { run_pytest playbooks tests/playbooks; }
 
@@ -146,6 +174,7 @@ stage_bench() {
     each "forward_bench" bash tests/bench/run.sh --preset ci --short
     each "reload_bench" build/ci/tests/bench/reload_bench 1
     each "pcap_bench" "$python" tests/bench/pcap_bench.py build/ci/tests/bench/pcap_bench --short
+    each "dpdk_bench" "$python" tests/bench/dpdk_bench.py build/ci/tests/bench/dpdk_bench build/ci/lb/lb --short
 }
 
 stage_sanitizers() {
@@ -179,11 +208,20 @@ stage_tidy() {
     return "$status"
 }
 
+stage_vm() {
+    install_missing "${vm_packages[@]}"
+    local options=()
+    [[ $vm != all ]] || options+=(--all-nics)
+    run_pytest vm tests/vm "${options[@]}"
+}
+
 # -- running them ------------------------------------------------------------------------------------------------------
 
 wanted() { # name, quick
     if ((${#only[@]})); then
         [[ " ${only[*]} " == *" $1 "* ]]
+    elif [[ $2 == "on demand" ]]; then
+        [[ -n $vm ]]
     else
         [[ -z $quick || -n $2 ]]
     fi

@@ -1,6 +1,7 @@
 """Runs lb, serverprep and verify on the lab's hosts, from the install prefix in $DSR_PREFIX."""
 
 import http.client
+import ipaddress
 import json
 import os
 import select
@@ -8,6 +9,7 @@ import socket
 import time
 from dataclasses import dataclass
 
+import pytest
 import yaml
 
 from .host import CommandFailed, read_text
@@ -84,13 +86,33 @@ def lb_url(lab):
     return f"http://{lab.lb.address}:{HTTP_API_PORT}"
 
 
+# Which driver lb runs with in the lab: the same tests are run for both.
+DRIVER = os.environ.get("DSR_LAB_DRIVER", "pcap")
+
+
+# The kernel's word counts there: it knows the interface, its addresses and routes.
+pcap_only = pytest.mark.skipif(DRIVER != "pcap", reason="with dpdk the kernel is not asked")
+
+
+def lb_interface(lab, number, driver=DRIVER):
+    """An entry of load_balancer.interfaces. With DPDK on a packet socket: the
+    kernel gives no address, MTU or gateway. Its queueing discipline is kept, so that captures see what is sent."""
+    link = lab.lb.node.links[number]
+    interface = {"name": f"eth{number}"}
+    if driver == "dpdk":
+        interface |= {"device": f"net_af_packet{number},iface=eth{number},qdisc_bypass=0", "address": link.address, "mac": link.mac, "mtu": 1500}
+        if lab.lb.node.gateway and ipaddress.ip_address(lab.lb.node.gateway) in ipaddress.ip_interface(link.address).network:
+            interface["gateway"] = lab.lb.node.gateway
+    return interface
+
+
 def lb_config(lab, dsr_type="l2", **load_balancer):
     """The configuration file of a lab's lb as a dictionary: TCP port 80 and UDP port 7000 of the VIP, both on
     one pool of all servers. Other keywords replace keys of the section load_balancer."""
     return {
         "load_balancer": {
-            "driver": "pcap",
-            "interfaces": [{"name": f"eth{number}"} for number in range(len(lab.lb.node.links))],
+            "driver": DRIVER,
+            "interfaces": [lb_interface(lab, number) for number in range(len(lab.lb.node.links))],
             "control_socket": f"{lab.directory}/lb.sock",
             "http": f"{lab.lb.address}:{HTTP_API_PORT}",
             **load_balancer,

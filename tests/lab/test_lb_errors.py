@@ -10,7 +10,7 @@ from scapy.all import ARP
 
 from lab import wait_until
 from lab.capture import Capture
-from lab.programs import LoadBalancer, lb_config, program, write_config
+from lab.programs import LoadBalancer, lb_config, lb_interface, pcap_only, program, write_config
 
 pytestmark = pytest.mark.parametrize("prepared_lab", ["flat"], indirect=True)
 
@@ -29,6 +29,7 @@ def the_sentence(done):
     return lines[0]
 
 
+@pcap_only
 def test_an_unknown_interface_is_a_configuration_error_that_names_it(prepared_lab):
     done = run_lb(prepared_lab, lb_config(prepared_lab, interfaces=[{"name": "absent0"}]))
     assert "'absent0'" in the_sentence(done)
@@ -61,7 +62,7 @@ def test_an_occupied_http_port_is_named(prepared_lab, lb):
 
 
 def test_a_dead_gateway_is_named(prepared_lab):
-    config = lb_config(prepared_lab, interfaces=[{"name": "eth0", "gateway": "10.0.0.254"}])
+    config = lb_config(prepared_lab, interfaces=[lb_interface(prepared_lab, 0) | {"gateway": "10.0.0.254"}])
     done = run_lb(prepared_lab, config)
     assert "10.0.0.254" in the_sentence(done)
     assert done.returncode == 1
@@ -107,6 +108,7 @@ def test_a_route_to_the_vip_is_not_replaced_but_named(prepared_lab):
         lab.lb.ip(f"route delete blackhole {lab.vip}/32")
 
 
+@pcap_only
 def test_the_hosts_own_address_as_vip_is_refused_without_a_command_that_cuts_the_host_off(prepared_lab):
     config = lb_config(prepared_lab)
     for service in config["virtual_services"]:
@@ -134,7 +136,7 @@ def test_a_control_socket_whose_owner_is_stuck_is_in_use_and_not_waited_for(prep
 
 def test_an_lb_that_fails_to_start_answered_no_arp_for_the_vip_meanwhile(prepared_lab):
     lab = prepared_lab
-    config = lb_config(lab, interfaces=[{"name": "eth0", "gateway": "10.0.0.254"}])
+    config = lb_config(lab, interfaces=[lb_interface(prepared_lab, 0) | {"gateway": "10.0.0.254"}])
     lab.client.run("ip", "neighbor", "flush", "all")
     with Capture(lab.client, "eth0", "arp") as seen:
         starting = lab.lb.popen(program("lb"), "run", "--config", write_config(lab, config, "broken.yaml"))

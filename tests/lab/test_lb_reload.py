@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from lab import traffic, wait_until
-from lab.programs import LoadBalancer, lb_config
+from lab.programs import LoadBalancer, lb_config, pcap_only
 from lab.traffic import TcpFlows, UdpProber
 
 pytestmark = pytest.mark.parametrize("prepared_lab", ["flat"], indirect=True)
@@ -242,6 +242,7 @@ def test_a_vip_route_that_somebody_removes_comes_back_and_reloads_go_on(prepared
     assert servers_of(lab) == {"s1", "s2"}
 
 
+@pcap_only
 def test_a_route_that_would_make_a_server_unreachable_is_not_followed_and_ends_nothing(prepared_lab):
     """A server in a second network of the same segment, which the load balancer's host then leaves."""
     lab, s1 = prepared_lab, prepared_lab["s1"]
