@@ -13,6 +13,7 @@ take turns; medians are compared. Ordinary memory, 60-byte TCP packets.
 import argparse
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -200,6 +201,8 @@ def main():
                 figures |= measure_port(options, directory, kind, options.seconds, flows)
         except (Failed, subprocess.SubprocessError) as error:
             sys.exit(f"dpdk_bench.py: {error}")
+        finally:
+            shutil.rmtree("/run/dpdk/dsr-bench", ignore_errors=True)  # testpmd leaves it
     report(figures)
     assert all(rate > 0 for rates in figures.values() for rate in rates)
 

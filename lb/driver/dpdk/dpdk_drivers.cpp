@@ -116,6 +116,7 @@ private:
     Result<void> start_environment(const DpdkSettings& settings) {
         if (auto checked = check_cores(settings.dpdk); !checked) return checked;
         for (const DpdkInterface& interface : settings.interfaces) {
+            if (auto checked = check_pci_device(interface); !checked) return checked;
             const auto index = check_kernel_interface(socket_, interface);
             if (!index) return std::unexpected(index.error());
             kernel_indexes_.push_back(*index);

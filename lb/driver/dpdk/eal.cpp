@@ -152,7 +152,7 @@ Result<std::uint16_t> Eal::probe(const DpdkDevice& device) {
     std::uint16_t port = 0;
     if (rte_eth_dev_get_port_by_name(device.name.c_str(), &port) != 0)
         return fail("device '" + device.name + "' was not found by DPDK" + first_complaint() +
-                    "; 'lb doctor' says whether it exists and which driver it is bound to");
+                    "; 'lb doctor' says which driver it is bound to, and what else is amiss");
     (void)first_complaint();
     return port;
 }

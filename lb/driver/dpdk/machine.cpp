@@ -102,6 +102,13 @@ Result<int> check_kernel_interface(netlink::Socket& socket, const DpdkInterface&
     return link->index;
 }
 
+Result<void> check_pci_device(const DpdkInterface& interface) {
+    const std::string& address = interface.device.name;
+    if (!interface.device.pci() || std::filesystem::exists("/sys/bus/pci/devices/" + address)) return {};
+    return fail("interface '" + interface.name + "': there is no PCI device '" + address +
+                "'; 'lb doctor' lists those there are");
+}
+
 void remove_stale_directories() {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator("/run/dpdk", ignored)) {

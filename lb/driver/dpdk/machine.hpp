@@ -31,6 +31,9 @@ std::vector<std::uint32_t> cores_beside(const std::vector<std::uint32_t>& taken)
 // A kernel's interface that a device works on is as the configuration says. Returns its index; 0: there is none.
 Result<int> check_kernel_interface(netlink::Socket& socket, const DpdkInterface& interface);
 
+// A PCI device exists; whether DPDK can open it is another question.
+Result<void> check_pci_device(const DpdkInterface& interface);
+
 // What a killed lb has left of its files. Nothing in them is of use to anybody.
 void remove_stale_directories();
 // A socket at which nobody listens any more keeps net_vhost from listening there.
