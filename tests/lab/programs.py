@@ -91,7 +91,7 @@ DRIVER = os.environ.get("DSR_LAB_DRIVER", "pcap")
 
 
 # The kernel's word counts there: it knows the interface, its addresses and routes.
-pcap_only = pytest.mark.skipif(DRIVER != "pcap", reason="with dpdk the kernel is not asked")
+pcap_only = pytest.mark.pcap_only
 
 
 def lb_interface(lab, number, driver=DRIVER):

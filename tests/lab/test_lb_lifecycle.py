@@ -7,7 +7,7 @@ from scapy.all import ICMP, IP, TCP, Ether, Raw
 
 from lab import traffic, wait_until
 from lab.capture import Capture
-from lab.programs import DRIVER, LoadBalancer
+from lab.programs import LoadBalancer, pcap_only
 from lab.traffic import UdpProber
 
 TUN = "dsr-vip"
@@ -140,7 +140,7 @@ def test_the_kernel_beside_lb_is_quiet_about_the_vip(prepared_lab, ip_forward):
 
 
 @on_flat
-@pytest.mark.skipif(DRIVER != "pcap", reason="the ring of net_af_packet does not tell")
+@pcap_only  # the ring of net_af_packet does not tell
 def test_frames_that_the_queueing_discipline_refuses_are_counted_and_stop_nothing(prepared_lab):
     """A token bucket with less room than a frame refuses it for ever; smaller ones still pass, and SIGTERM still ends lb."""
     lab = prepared_lab
