@@ -17,7 +17,7 @@ stages=(
     "style|clang-format, shellcheck, manual pages|quick"
     "contract|programs without a network: configuration errors, replay, options|quick"
     "lab|system tests in network namespaces|quick"
-    "dpdk|the same with driver dpdk in place of pcap: what carries traffic (--dpdk: all of lb's tests)|"
+    "dpdk|the same with driver dpdk in place of pcap: traffic (--dpdk: all of lb's tests)|"
     "playbooks|playbooks over SSH|"
     "bench|benchmarks, once and briefly: that they run, not how fast they are|"
     "sanitizers|unit tests with address and undefined-behaviour sanitizers|"
@@ -162,9 +162,9 @@ stage_contract() {
 stage_lab() { run_pytest lab tests/lab; }
 
 stage_dpdk() {
-    local tests=(tests/lab/test_traffic.py tests/lab/test_lb_reload.py)
+    local tests=(tests/lab/test_traffic.py)
     [[ -z $dpdk ]] || tests+=(tests/lab/test_first_light.py tests/lab/test_lb_errors.py tests/lab/test_lb_lifecycle.py
-        tests/lab/test_layer3.py)
+        tests/lab/test_lb_reload.py tests/lab/test_layer3.py)
     DSR_LAB_DRIVER=dpdk run_pytest dpdk "${tests[@]}"
 }
 
