@@ -201,9 +201,8 @@ bool Balancer::linked() const {
 
 // Then announcing the VIPs would black-hole them.
 std::string Balancer::lost_all_servers() const {
-    const auto states = drivers_->interfaces();
-    const bool lost = !next_hops_.empty() && std::ranges::all_of(next_hops_, [&states](const auto& hop) {
-        return !states[hop.second.interface].present;
+    const bool lost = !next_hops_.empty() && std::ranges::none_of(next_hops_, [this](const auto& hop) {
+        return drivers_->present(hop.second.interface);
     });
     return lost ? "the interface towards every server has vanished" : "";
 }

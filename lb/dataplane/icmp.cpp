@@ -9,13 +9,6 @@
 namespace dsr::lb {
 namespace {
 
-// Errors that concern a flow's sender. (Source quench is deprecated by RFC 6633, redirects are for hosts on our own
-// link.)
-bool concerns_flow(std::uint8_t type) {
-    return type == wire::kIcmpDestinationUnreachable || type == wire::kIcmpTimeExceeded ||
-           type == wire::kIcmpParameterProblem;
-}
-
 // The error is about a packet that a server sent from the VIP; reversed, it is one of the client's flow.
 bool quoted_flow(const wire::Ipv4View& ip, wire::Bytes quote, wire::FlowKey& flow) {
     const auto quoted = wire::parse_quoted_ipv4(quote);

@@ -7,6 +7,13 @@
 
 namespace dsr::lb {
 
+// Errors that concern a flow's sender. (Source quench is deprecated by RFC 6633, redirects are for hosts on our own
+// link.)
+inline bool concerns_flow(std::uint8_t type) {
+    return type == wire::kIcmpDestinationUnreachable || type == wire::kIcmpTimeExceeded ||
+           type == wire::kIcmpParameterProblem;
+}
+
 // As the quoted packet was sent; nothing when the quote is too short for ports, or is of a later fragment.
 inline std::optional<wire::FlowKey> flow_of_quote(const wire::Ipv4View& quoted) {
     constexpr std::size_t kLeastQuoted = 8;

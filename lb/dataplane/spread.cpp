@@ -22,10 +22,7 @@ std::uint64_t hash_of_quote(const wire::Ipv4View& quoted) {
 
 std::uint64_t hash_of_icmp(const wire::Ipv4View& ip) {
     const auto icmp = wire::parse_icmp(ip.payload);
-    const bool error =
-        icmp && (icmp->header->type == wire::kIcmpDestinationUnreachable ||
-                 icmp->header->type == wire::kIcmpTimeExceeded || icmp->header->type == wire::kIcmpParameterProblem);
-    if (!error) return 0;
+    if (!icmp || !concerns_flow(icmp->header->type)) return 0;
     const auto quoted = wire::parse_quoted_ipv4(icmp->payload);
     return quoted ? hash_of_quote(*quoted) : 0;
 }

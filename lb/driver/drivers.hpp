@@ -11,7 +11,6 @@
 namespace dsr::lb {
 
 struct InterfaceState {
-    bool present = true;          // false: the device has vanished
     bool link = true;             // the interface is there and has a carrier, as far as is known
     std::uint64_t dropped = 0;    // frames that the kernel or the device had no room for, since the driver was opened
     std::uint64_t to_kernel = 0;  // frames handed to the kernel interface, if there is one
@@ -29,6 +28,8 @@ public:
 
     // One for each interface, in the configuration's order.
     [[nodiscard]] virtual std::vector<InterfaceState> interfaces() = 0;
+    // False: the device has vanished.
+    [[nodiscard]] virtual bool present(std::size_t /*interface*/) const { return true; }
     // Looks after the interfaces, to be called a few times a second: what has happened since the last call, a sentence
     // each.
     [[nodiscard]] virtual std::vector<std::string> take_events() { return {}; }

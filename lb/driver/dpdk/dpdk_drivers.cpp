@@ -82,15 +82,18 @@ public:
             std::uint64_t dropped = ports_[i]->missed() + (receiver_ ? receiver_->overflowed(i) : 0);
             for (const auto& driver : drivers_)
                 dropped += driver->unusable(i);
-            states.push_back({ports_[i]->usable(), ports_[i]->usable() && ports_[i]->link(), dropped, counts.to_kernel,
-                              counts.from_kernel, counts.dropped});
+            states.push_back({ports_[i]->usable() && ports_[i]->link(), dropped, counts.to_kernel, counts.from_kernel,
+                              counts.dropped});
         }
         return states;
     }
 
+    bool present(std::size_t interface) const override { return ports_[interface]->usable(); }
+
     std::vector<std::string> take_events() override {
         std::vector<std::string> events = std::exchange(events_, {});
-        const auto links = netlink::links(socket_);
+        const bool kernels = std::ranges::any_of(kernel_indexes_, [](int index) { return index != 0; });
+        const auto links = kernels ? netlink::links(socket_) : std::vector<netlink::Link>{};
         for (std::size_t i = 0; i < ports_.size(); ++i) {
             bool in_kernel = true;
             bool running = true;

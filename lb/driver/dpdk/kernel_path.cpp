@@ -18,12 +18,6 @@ namespace {
 constexpr unsigned kRingSize = 1024;  // frames in either direction
 constexpr unsigned kBatch = 64;
 
-void free_all(rte_ring* ring) {
-    void* buffer = nullptr;
-    while (rte_ring_dequeue(ring, &buffer) == 0)
-        rte_pktmbuf_free(static_cast<rte_mbuf*>(buffer));
-}
-
 // The buffer may be a chain.
 bool write_frame(int tap, const rte_mbuf* buffer) {
     std::array<iovec, 32> parts{};
@@ -70,11 +64,6 @@ KernelPath::~KernelPath() {
     if (thread_.joinable()) {
         wake();
         thread_.join();
-    }
-    for (const auto& way : ways_) {
-        if (!way || !way->from_kernel) continue;
-        free_all(way->to_kernel.get());
-        free_all(way->from_kernel.get());
     }
 }
 

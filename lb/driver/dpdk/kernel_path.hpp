@@ -10,10 +10,10 @@
 #include <vector>
 
 #include <rte_mbuf.h>
-#include <rte_ring.h>
 
 #include "common/sys/error.hpp"
 #include "common/sys/unique_fd.hpp"
+#include "lb/driver/dpdk/buffer_ring.hpp"
 
 namespace dsr::lb {
 
@@ -45,14 +45,10 @@ public:
     [[nodiscard]] Counts counts(std::uint8_t interface) const;
 
 private:
-    struct FreeRing {
-        void operator()(rte_ring* ring) const { rte_ring_free(ring); }
-    };
-    using Ring = std::unique_ptr<rte_ring, FreeRing>;
     struct Way {
         Tap tap;
-        Ring to_kernel;
-        Ring from_kernel;
+        BufferRing to_kernel;
+        BufferRing from_kernel;
         std::atomic<std::uint64_t> given{0};
         std::atomic<std::uint64_t> taken{0};
         std::atomic<std::uint64_t> dropped{0};

@@ -31,11 +31,6 @@ Result<std::unique_ptr<Receiver>> Receiver::start(std::vector<DpdkPort*> ports, 
 Receiver::~Receiver() {
     stopping_.store(true, std::memory_order_relaxed);
     if (thread_.joinable()) thread_.join();
-    for (Way& way : ways_) {
-        void* buffer = nullptr;
-        while (way.ring && rte_ring_dequeue(way.ring.get(), &buffer) == 0)
-            rte_pktmbuf_free(static_cast<rte_mbuf*>(buffer));
-    }
 }
 
 void Receiver::run() {

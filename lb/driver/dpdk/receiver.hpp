@@ -10,10 +10,10 @@
 #include <vector>
 
 #include <rte_mbuf.h>
-#include <rte_ring.h>
 
 #include "common/sys/error.hpp"
 #include "lb/dataplane/driver.hpp"
+#include "lb/driver/dpdk/buffer_ring.hpp"
 #include "lb/driver/dpdk/port.hpp"
 
 namespace dsr::lb {
@@ -35,11 +35,8 @@ public:
     }
 
 private:
-    struct FreeRing {
-        void operator()(rte_ring* ring) const { rte_ring_free(ring); }
-    };
     struct Way {
-        std::unique_ptr<rte_ring, FreeRing> ring;
+        BufferRing ring;
         std::uint32_t count = 0;
         std::array<rte_mbuf*, kBurstSize> buffers{};
     };
