@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "common/config/reader.hpp"
+#include "common/sys/notify.hpp"
 #include "lb/control/check.hpp"
 #include "lb/control/console.hpp"
-#include "lb/control/notify.hpp"
 #include "lb/control/status.hpp"
 
 namespace dsr::lb {
@@ -83,7 +83,7 @@ HttpResponse Api::set_server_state(const HttpRequest& request) {
 }
 
 std::vector<std::string> Api::try_reload() {
-    notify_reloading();
+    sys::notify_reloading();
     std::vector<std::string> errors;
     auto config = config::read_file(config_path_);
     if (!config)
@@ -100,7 +100,7 @@ std::vector<std::string> Api::try_reload() {
     } else {
         say("not reloaded: the configuration in use stays");
     }
-    notify_ready("forwarding " + balancer_->summary());
+    sys::notify_ready("forwarding " + balancer_->summary());
     return errors;
 }
 

@@ -5,12 +5,12 @@
 #include <signal.h>
 
 #include "common/config/reader.hpp"
+#include "common/sys/event_loop.hpp"
+#include "common/sys/notify.hpp"
 #include "lb/control/api.hpp"
 #include "lb/control/balancer.hpp"
 #include "lb/control/check.hpp"
 #include "lb/control/console.hpp"
-#include "lb/control/event_loop.hpp"
-#include "lb/control/notify.hpp"
 
 namespace dsr::lb {
 namespace {
@@ -26,7 +26,7 @@ constexpr auto kLinkTime = 12s;
 // From start to end of one `lb run`, on the control thread.
 class Run {
 public:
-    Run(Balancer& balancer, Api& api, EventLoop& loop) : balancer_(balancer), api_(api), loop_(loop) {}
+    Run(Balancer& balancer, Api& api, sys::EventLoop& loop) : balancer_(balancer), api_(api), loop_(loop) {}
 
     int operator()() {
         if (const auto watched = watch(); !watched) return report(watched.error().message);
@@ -39,10 +39,10 @@ public:
         ready_ = true;
         api_.take_commands();
         say("ready: " + balancer_.summary());
-        notify_ready("forwarding " + balancer_.summary());
+        sys::notify_ready("forwarding " + balancer_.summary());
 
         loop_.run(200ms, [this] { tick(); });
-        notify_stopping();
+        sys::notify_stopping();
         if (const auto stopped = balancer_.stop(); !stopped) say(stopped.error().message);
         say("stopped");
         return exit_code_;
@@ -95,7 +95,7 @@ private:
 
     Balancer& balancer_;
     Api& api_;
-    EventLoop& loop_;
+    sys::EventLoop& loop_;
     bool ready_ = false;
     bool ended_ = false;
     int exit_code_ = 0;
@@ -105,12 +105,12 @@ private:
 
 int run(const std::string& config_path) {
     // Blocked before any thread exists; taken up once there is something to end in order.
-    block_signals({SIGTERM, SIGINT, SIGHUP});
+    sys::block_signals({SIGTERM, SIGINT, SIGHUP});
     auto config = read_config(config_path);
     if (!config) return 2;
     for (const auto& warning : warnings_of(*config))
         say("warning: " + warning);
-    auto loop = EventLoop::create();
+    auto loop = sys::EventLoop::create();
     if (!loop) {
         say(loop.error().message);
         return 1;

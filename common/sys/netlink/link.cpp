@@ -78,4 +78,12 @@ Result<void> set_link_arp(Socket& socket, int index, bool arp) {
     return change_flag(socket, index, IFF_NOARP, !arp, arp ? "switch on ARP on" : "switch off ARP on");
 }
 
+Result<void> delete_link(Socket& socket, int index) {
+    Message message(RTM_DELLINK, 0);
+    ifinfomsg info{};
+    info.ifi_index = index;
+    message.header(info);
+    return request(socket, message, fmt::format("delete link {}", index));
+}
+
 }  // namespace dsr::netlink

@@ -31,5 +31,8 @@ Result<std::optional<Link>> find_link(Socket& socket, std::string_view name);
 // Need CAP_NET_ADMIN. Setting what is set already succeeds.
 Result<void> set_link_up(Socket& socket, int index, bool up);
 Result<void> set_link_arp(Socket& socket, int index, bool arp);
+// Links that belong to their driver for ever (tunl0, lo, hardware) stay: for lo and hardware that is an error, for
+// tunl0 the kernel reports success.
+Result<void> delete_link(Socket& socket, int index);
 
 }  // namespace dsr::netlink

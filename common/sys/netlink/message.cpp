@@ -55,7 +55,25 @@ int on_valid(nl_msg* message, void* argument) {
     return NL_OK;
 }
 
-int on_end(nl_msg* /*message*/, void* argument) {
+// A dump that the kernel broke off ends like one that is complete; only the number in its last message tells.
+int on_end_of_dump(nl_msg* message, void* argument) {
+    auto& exchange = *static_cast<Exchange*>(argument);
+    exchange.done = true;
+    const nlmsghdr* header = nlmsg_hdr(message);
+    const std::span payload(static_cast<const std::uint8_t*>(nlmsg_data(header)),
+                            static_cast<std::size_t>(nlmsg_datalen(header)));
+    std::int32_t result = 0;
+    if (payload.size() < sizeof result) return NL_STOP;
+    std::memcpy(&result, payload.data(), sizeof result);
+    if (result >= 0) return NL_STOP;
+    const bool extended = (header->nlmsg_flags & NLM_F_ACK_TLVS) != 0;
+    exchange.outcome.error = -result;
+    exchange.outcome.words =
+        words(-result, extended ? Attributes(payload.subspan(sizeof result)).text(NLMSGERR_ATTR_MSG) : std::string());
+    return NL_STOP;
+}
+
+int on_acknowledgement(nl_msg* /*message*/, void* argument) {
     static_cast<Exchange*>(argument)->done = true;
     return NL_STOP;
 }
@@ -91,6 +109,14 @@ void Message::put(int attribute, std::uint8_t value) {
     if (complete_) note(nla_put_u8(message_.get(), attribute, value));
 }
 
+void Message::put(int attribute, std::uint16_t value) {
+    if (complete_) note(nla_put_u16(message_.get(), attribute, value));
+}
+
+void Message::put(int attribute, wire::be16 value) {
+    put(attribute, value.raw());
+}
+
 void Message::put(int attribute, std::uint32_t value) {
     if (complete_) note(nla_put_u32(message_.get(), attribute, value));
 }
@@ -112,6 +138,10 @@ void Message::nest(int attribute, const std::function<void()>& fill) {
     if (complete_) note(nla_nest_end(message_.get(), start));
 }
 
+nlmsghdr* Message::bytes() const {
+    return complete_ ? nlmsg_hdr(message_.get()) : nullptr;
+}
+
 Outcome exchange(Socket& socket, const Message& message, const OnMessage& on_message) {
     if (message.get() == nullptr) return {.error = ENOMEM, .words = words(ENOMEM, {}), .interrupted = false};
     const std::unique_ptr<nl_cb, decltype(&nl_cb_put)> callbacks(nl_cb_alloc(NL_CB_DEFAULT), &nl_cb_put);
@@ -121,8 +151,8 @@ Outcome exchange(Socket& socket, const Message& message, const OnMessage& on_mes
     exchange.on_message = &on_message;
     nl_cb_err(callbacks.get(), NL_CB_CUSTOM, on_error, &exchange);
     nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_valid, &exchange);
-    nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, on_end, &exchange);
-    nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, on_end, &exchange);
+    nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, on_acknowledgement, &exchange);
+    nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, on_end_of_dump, &exchange);
     nl_cb_set(callbacks.get(), NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, &exchange);
     nl_cb_set(callbacks.get(), NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, &exchange);
 
@@ -143,15 +173,23 @@ Result<void> request(Socket& socket, const Message& message, std::string_view wh
     return {};
 }
 
-Result<void> dump(Socket& socket, const Message& message, std::string_view what, const std::function<void()>& begin,
-                  const OnMessage& on_message) {
+Outcome exchange_dump(Socket& socket, const Message& message, const std::function<void()>& begin,
+                      const OnMessage& on_message) {
     for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
         begin();
-        const Outcome outcome = exchange(socket, message, on_message);
-        if (outcome.error != 0) return fail(fmt::format("cannot {}: {}", what, outcome.words));
-        if (!outcome.interrupted) return {};
+        Outcome outcome = exchange(socket, message, on_message);
+        if (outcome.error != 0 || !outcome.interrupted) return outcome;
     }
-    return fail(fmt::format("cannot {}: they kept changing in {} attempts", what, kDumpAttempts));
+    return {.error = EAGAIN,
+            .words = fmt::format("they kept changing in {} attempts", kDumpAttempts),
+            .interrupted = false};
+}
+
+Result<void> dump(Socket& socket, const Message& message, std::string_view what, const std::function<void()>& begin,
+                  const OnMessage& on_message) {
+    if (Outcome outcome = exchange_dump(socket, message, begin, on_message); outcome.error != 0)
+        return fail(fmt::format("cannot {}: {}", what, outcome.words));
+    return {};
 }
 
 Attributes::Attributes(nlmsghdr* message, std::size_t header_size) {

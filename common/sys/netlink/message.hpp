@@ -1,4 +1,4 @@
-// Internal to this directory: builds one rtnetlink request, sends it and collects the kernel's answer or its refusal in
+// Internal to this directory: builds one netlink request, sends it and collects the kernel's answer or its refusal in
 // the kernel's own words (extended acknowledgement). Knows the format of messages, not the meaning of any object.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "common/sys/error.hpp"
 #include "common/sys/netlink/socket.hpp"
 #include "common/wire/address.hpp"
+#include "common/wire/endian.hpp"
 
 struct nl_msg;
 struct nlattr;
@@ -24,7 +25,7 @@ namespace dsr::netlink {
 
 class Message {
 public:
-    // `type` RTM_…; NLM_F_REQUEST and NLM_F_ACK are added.
+    // `type` as the family numbers them (RTM_… of rtnetlink); NLM_F_REQUEST and NLM_F_ACK are added.
     Message(int type, int flags);
 
     // The fixed header of the object, then its attributes in any order.
@@ -33,7 +34,9 @@ public:
         append(&value, sizeof value);
     }
     void put(int attribute, std::uint8_t value);
+    void put(int attribute, std::uint16_t value);
     void put(int attribute, std::uint32_t value);
+    void put(int attribute, wire::be16 value);
     void put(int attribute, wire::Ipv4Address value);
     void put(int attribute, const std::string& text);
     // Puts what `fill` puts into a nested attribute.
@@ -41,6 +44,8 @@ public:
 
     // Null when memory ran out on the way: exchange() reports it.
     [[nodiscard]] nl_msg* get() const { return complete_ ? message_.get() : nullptr; }
+    // What goes on the wire, but for the sequence number and the flags that sending adds; null as above.
+    [[nodiscard]] nlmsghdr* bytes() const;
 
 private:
     struct Free {
@@ -65,7 +70,12 @@ Outcome exchange(Socket& socket, const Message& message, const OnMessage& on_mes
 // exchange() where every refusal is an error "cannot WHAT: words".
 Result<void> request(Socket& socket, const Message& message, std::string_view what, const OnMessage& on_message = {});
 
-// Asks for all objects; starts over when they change meanwhile. `begin` is called before each attempt.
+// Asks for all objects; starts over when they change meanwhile. `begin` is called before each attempt. Never reports
+// `interrupted`: when they kept changing, that is an error (EAGAIN).
+Outcome exchange_dump(Socket& socket, const Message& message, const std::function<void()>& begin,
+                      const OnMessage& on_message);
+
+// exchange_dump() where every refusal is an error "cannot WHAT: words".
 Result<void> dump(Socket& socket, const Message& message, std::string_view what, const std::function<void()>& begin,
                   const OnMessage& on_message);
 

@@ -1,5 +1,6 @@
 #include "common/sys/netlink/route.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <span>
 
@@ -12,6 +13,10 @@
 
 namespace dsr::netlink {
 namespace {
+
+std::uint32_t metric_of(const Attributes& attributes, int metric) {
+    return Attributes(attributes.bytes(RTA_METRICS)).u32(metric).value_or(0);
+}
 
 // RTA_MULTIPATH is a sequence of rtnexthop, each followed by its own attributes and padded to four bytes.
 void read_next_hops(std::span<const std::uint8_t> hops, const Route& common, std::vector<Route>& found) {
@@ -44,6 +49,7 @@ void read(nlmsghdr* message, std::vector<Route>& found) {
     route.protocol = info.rtm_protocol;
     route.table = attributes.u32(RTA_TABLE).value_or(info.rtm_table);
     route.metric = attributes.u32(RTA_PRIORITY).value_or(0);
+    route.advmss = metric_of(attributes, RTAX_ADVMSS);
     if (const auto hops = attributes.bytes(RTA_MULTIPATH); !hops.empty())
         read_next_hops(hops, route, found);
     else
@@ -66,6 +72,7 @@ Message message_of(int type, int flags, const Route& route) {
     if (route.gateway) message.put(RTA_GATEWAY, *route.gateway);
     if (route.preferred_source) message.put(RTA_PREFSRC, *route.preferred_source);
     if (route.metric != 0) message.put(RTA_PRIORITY, route.metric);
+    if (route.advmss != 0) message.nest(RTA_METRICS, [&] { message.put(RTAX_ADVMSS, route.advmss); });
     return message;
 }
 
@@ -78,9 +85,11 @@ Result<std::vector<Route>> routes(Socket& socket) {
     info.rtm_table = RT_TABLE_MAIN;
     message.header(info);
     std::vector<Route> found;
-    auto done = dump(
-        socket, message, "list the routes", [&] { found.clear(); }, [&](nlmsghdr* answer) { read(answer, found); });
-    if (!done) return std::unexpected(done.error());
+    const Outcome outcome =
+        exchange_dump(socket, message, [&] { found.clear(); }, [&](nlmsghdr* answer) { read(answer, found); });
+    // A namespace that never had a route has no table to hold them.
+    if (outcome.error == ENOENT) return found;
+    if (outcome.error != 0) return fail(fmt::format("cannot list the routes: {}", outcome.words));
     std::erase_if(found, [](const Route& route) { return route.table != kTableMain; });
     return found;
 }
@@ -118,6 +127,10 @@ RouteLookup route_lookup(Socket& socket, const RouteQuery& query) {
     message.put(RTA_DST, query.destination);
     if (query.source) message.put(RTA_SRC, *query.source);
     if (query.input_link_index) message.put(RTA_IIF, static_cast<std::uint32_t>(*query.input_link_index));
+    if (query.mark != 0) message.put(RTA_MARK, query.mark);
+    if (query.protocol != 0) message.put(RTA_IP_PROTO, query.protocol);
+    if (query.source_port != 0) message.put(RTA_SPORT, wire::be16(query.source_port));
+    if (query.destination_port != 0) message.put(RTA_DPORT, wire::be16(query.destination_port));
 
     RouteLookup lookup;
     Outcome outcome = exchange(socket, message, [&](nlmsghdr* answer) {
@@ -128,6 +141,8 @@ RouteLookup route_lookup(Socket& socket, const RouteQuery& query) {
         lookup.link_index = static_cast<int>(attributes.u32(RTA_OIF).value_or(0));
         lookup.gateway = attributes.ipv4(RTA_GATEWAY);
         lookup.preferred_source = attributes.ipv4(RTA_PREFSRC);
+        lookup.mtu = metric_of(attributes, RTAX_MTU);
+        lookup.advmss = metric_of(attributes, RTAX_ADVMSS);
     });
     lookup.error = outcome.error;
     lookup.words = std::move(outcome.words);

@@ -29,6 +29,7 @@ struct Route {
     std::uint32_t table = kTableMain;
     std::uint32_t metric = 0;  // the kernel prefers the lowest
     bool multipath = false;    // one of several next hops; only ever read
+    std::uint32_t advmss = 0;  // the MSS that TCP advertises to this destination, in bytes; 0: by the link's MTU
 
     friend bool operator==(const Route&, const Route&) = default;
 };
@@ -51,12 +52,19 @@ struct RouteLookup {
     int link_index = 0;  // where the packet would leave; the link of lo for local ones
     std::optional<wire::Ipv4Address> gateway;
     std::optional<wire::Ipv4Address> preferred_source;
+    std::uint32_t mtu = 0;     // of the route, or learned for this destination; 0: that of the link
+    std::uint32_t advmss = 0;  // as in Route
 };
 
+// `protocol` and ports matter only where a policy rule asks for them; then a query without them answers for other
+// packets than the ones meant. The kernel takes TCP, UDP and ICMP.
 struct RouteQuery {
-    wire::Ipv4Address destination;
-    std::optional<wire::Ipv4Address> source;
-    std::optional<int> input_link_index;
+    wire::Ipv4Address destination{};
+    std::optional<wire::Ipv4Address> source{};
+    std::optional<int> input_link_index{};
+    std::uint32_t mark = 0;
+    std::uint8_t protocol = 0;                            // of IP; 0 not said
+    std::uint16_t source_port = 0, destination_port = 0;  // 0 not said
 };
 
 // An error of the query itself (no such link, no permission) is in RouteLookup::error too: the kernel tells them apart

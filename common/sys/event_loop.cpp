@@ -1,5 +1,6 @@
-#include "lb/control/event_loop.hpp"
+#include "common/sys/event_loop.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -8,7 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-namespace dsr::lb {
+namespace dsr::sys {
 namespace {
 
 Error system_error(const char* what) {
@@ -26,7 +27,7 @@ sigset_t set_of(const std::vector<int>& signals) {
 }  // namespace
 
 Result<EventLoop> EventLoop::create() {
-    sys::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll.valid()) return std::unexpected(system_error("epoll_create1"));
     return EventLoop(std::move(epoll));
 }
@@ -52,19 +53,19 @@ Result<void> EventLoop::watch_signals(const std::vector<int>& signals, std::func
 }
 
 void EventLoop::run(std::chrono::milliseconds interval, const Callback& tick) {
-    using Clock = std::chrono::steady_clock;
     stopping_ = false;
-    auto next_tick = Clock::now();
+    next_tick_ = Clock::now();
     while (!stopping_) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick - Clock::now());
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - Clock::now());
         std::array<epoll_event, 16> events{};
         const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                        static_cast<int>(std::max(left, std::chrono::milliseconds(0)).count()));
         for (int i = 0; i < count && !stopping_; ++i)
             callbacks_.at(events[static_cast<std::size_t>(i)].data.fd)();
-        if (!stopping_ && Clock::now() >= next_tick) {
+        if (!stopping_ && Clock::now() >= next_tick_) {
+            next_tick_ = Clock::time_point::max();
             tick();
-            next_tick = Clock::now() + interval;
+            tick_by(Clock::now() + interval);
         }
     }
 }
@@ -74,4 +75,4 @@ void block_signals(const std::vector<int>& signals) {
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-}  // namespace dsr::lb
+}  // namespace dsr::sys

@@ -1,14 +1,18 @@
-#include "lb/control/notify.hpp"
+#include "common/sys/notify.hpp"
 
 #include <cstdint>
 #include <ctime>
 
 #include <systemd/sd-daemon.h>
 
-namespace dsr::lb {
+namespace dsr::sys {
 
 void notify_ready(const std::string& status) {
     ::sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
+}
+
+void notify_status(const std::string& status) {
+    ::sd_notify(0, ("STATUS=" + status).c_str());
 }
 
 void notify_reloading() {
@@ -22,4 +26,14 @@ void notify_stopping() {
     ::sd_notify(0, "STOPPING=1");
 }
 
-}  // namespace dsr::lb
+std::optional<std::chrono::microseconds> watchdog_timeout() {
+    std::uint64_t microseconds = 0;
+    if (::sd_watchdog_enabled(0, &microseconds) <= 0) return std::nullopt;
+    return std::chrono::microseconds(microseconds);
+}
+
+void notify_alive() {
+    ::sd_notify(0, "WATCHDOG=1");
+}
+
+}  // namespace dsr::sys

@@ -1,18 +1,21 @@
 // Waits for descriptors, a timer and signals on one thread, and calls back.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "common/sys/error.hpp"
 #include "common/sys/unique_fd.hpp"
 
-namespace dsr::lb {
+namespace dsr::sys {
 
 class EventLoop {
 public:
+    using Clock = std::chrono::steady_clock;
     using Callback = std::function<void()>;
 
     static Result<EventLoop> create();
@@ -24,18 +27,21 @@ public:
 
     // Runs callbacks, and `tick` at least every `interval`, until stop().
     void run(std::chrono::milliseconds interval, const Callback& tick);
+    // From a callback or from `tick`: the next tick comes at this time, or earlier if it was due earlier.
+    void tick_by(Clock::time_point time) { next_tick_ = std::min(next_tick_, time); }
     void stop() { stopping_ = true; }
 
 private:
-    explicit EventLoop(sys::UniqueFd epoll) : epoll_(std::move(epoll)) {}
+    explicit EventLoop(UniqueFd epoll) : epoll_(std::move(epoll)) {}
 
-    sys::UniqueFd epoll_;
-    sys::UniqueFd signals_;
+    UniqueFd epoll_;
+    UniqueFd signals_;
     std::map<int, Callback> callbacks_;
+    Clock::time_point next_tick_;
     bool stopping_ = false;
 };
 
 // In this thread and those it starts from now on.
 void block_signals(const std::vector<int>& signals);
 
-}  // namespace dsr::lb
+}  // namespace dsr::sys
