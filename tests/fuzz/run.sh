@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds every fuzzer and runs each for a while from its committed seeds:
+# Builds every fuzzer and runs each for a while from its committed seeds, on every processor one:
 #
 #     bash tests/fuzz/run.sh [SECONDS]      default 20
 #
@@ -19,6 +19,7 @@ mkdir -p "$findings"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# shellcheck disable=SC2317 # xargs has a shell call it
 run_fuzzer() { # path of the program
     local name log status=0 executions
     name=$(basename "$1")
@@ -46,12 +47,18 @@ run_fuzzer() { # path of the program
     echo "passed $name: $executions executions in $seconds s"
 }
 
-failed=0
-count=0
+programs=()
 for program in "$build"/tests/fuzz/fuzz_*; do
-    [[ -f $program && -x $program ]] || continue
-    count=$((count + 1))
-    run_fuzzer "$program" || failed=1
+    [[ ! -f $program || ! -x $program ]] || programs+=("$program")
 done
-[[ $count -ge 2 ]] || { echo "FAILED: $count fuzzers found, 2 or more expected"; exit 1; }
+[[ ${#programs[@]} -ge 2 ]] || { echo "FAILED: ${#programs[@]} fuzzers found, 2 or more expected"; exit 1; }
+
+# What each says comes when all have ended, in one piece.
+export -f run_fuzzer
+export work findings seconds
+failed=0
+# shellcheck disable=SC2016 # the inner shell expands it
+printf '%s\0' "${programs[@]}" |
+    xargs -0 -P "$(nproc)" -I{} bash -c 'run_fuzzer "$1" >"$work/$(basename "$1").said"' fuzz {} || failed=1
+cat "$work"/*.said
 exit "$failed"
