@@ -5,41 +5,66 @@
 
 #include <fmt/format.h>
 
+#include "serverprep/refusal.hpp"
+
 namespace dsr::serverprep {
 namespace {
-
-void add_once(std::vector<wire::Ipv4Address>& list, wire::Ipv4Address address) {
-    if (std::ranges::find(list, address) == list.end()) list.push_back(address);
-}
 
 // The link other than lo that holds this address.
 const netlink::Link* holder(const Inventory& inventory, wire::Ipv4Address address) {
     for (const netlink::Address& candidate : inventory.addresses) {
         const netlink::Link* link = inventory.link(candidate.link_index);
-        if (candidate.prefix.address == address && link != nullptr && !link->loopback) return link;
+        // Of scope host is the copy on a tunnel device.
+        if (candidate.prefix.address == address && candidate.scope != netlink::kScopeHost && link != nullptr &&
+            !link->loopback)
+            return link;
     }
     return nullptr;
 }
 
+// What the file has for one VIP of this host.
 struct Membership {
-    std::vector<wire::Ipv4Address> vips;
+    ServedVip served;
     std::set<std::string> interfaces;
+    std::set<ServicePorts> ports;
 };
 
-Result<Membership> find_self(const config::Config& config, const Inventory& inventory) {
-    Membership self;
+void add_load_balancers(const config::Config& config, const config::NetworkProfile& profile, ServedVip& served) {
+    if (profile.outer_source) {
+        served.load_balancers.insert(*profile.outer_source);
+        return;
+    }
+    for (const config::Interface& interface : config.load_balancer.interfaces)
+        if (interface.address) served.load_balancers.insert({interface.address->address, 32});
+}
+
+// In the order of the file.
+std::vector<Membership> find_self(const config::Config& config, const Inventory& inventory) {
+    std::vector<Membership> self;
+    const auto of_vip = [&](wire::Ipv4Address vip) -> Membership& {
+        for (Membership& member : self)
+            if (member.served.vip == vip) return member;
+        self.emplace_back().served.vip = vip;
+        self.back().served.from_config = true;
+        return self.back();
+    };
     for (const config::VirtualService& service : config.virtual_services) {
+        const config::NetworkProfile& profile = config.network_profiles.at(service.network_profile);
         for (const config::Server& server : config.pools.at(service.pool).servers) {
             const netlink::Link* link = holder(inventory, server.address);
             if (link == nullptr) continue;
-            if (config.network_profiles.at(service.network_profile).dsr_type == config::DsrType::l3)
-                return fail(fmt::format("virtual service '{}' uses Layer 3 DSR, which serverprep cannot prepare yet",
-                                        service.name));
-            add_once(self.vips, service.vip);
-            self.interfaces.insert(link->name);
+            Membership& member = of_vip(service.vip);
+            member.interfaces.insert(link->name);
+            for (const config::PortRange& range : service.ports)
+                member.ports.insert({static_cast<std::uint8_t>(profile.protocol), range.first, range.last});
+            if (profile.dsr_type != config::DsrType::l3) continue;
+            member.served.dsr_type = config::DsrType::l3;
+            add_load_balancers(config, profile, member.served);
+            for (const config::Interface& interface : config.load_balancer.interfaces)
+                if (interface.mtu && (member.served.path_mtu == 0 || *interface.mtu < member.served.path_mtu))
+                    member.served.path_mtu = *interface.mtu;
         }
     }
-    if (self.vips.empty()) return fail("no pool in the file has a server with an address of this host");
     return self;
 }
 
@@ -60,15 +85,14 @@ Result<std::string> chosen(const std::string& name, const Inventory& inventory) 
     return name;
 }
 
-Result<std::string> towards(const std::vector<wire::Ipv4Address>& load_balancers, const Inventory& inventory,
+Result<std::string> towards(const std::set<wire::Ipv4Prefix>& load_balancers, const Inventory& inventory,
                             const LinkTowards& link_towards) {
     std::set<std::string> found;
-    for (wire::Ipv4Address address : load_balancers) {
-        const auto index = link_towards(address);
+    for (const wire::Ipv4Prefix& source : load_balancers) {
+        const auto index = link_towards(source.address);
         const netlink::Link* link = index ? inventory.link(*index) : nullptr;
         if (link == nullptr || link->loopback)
-            return fail(
-                fmt::format("there is no route from this host to load balancer '{}'", wire::to_string(address)));
+            return fail(fmt::format("there is no route from this host to load balancer '{}'", source_text(source)));
         found.insert(link->name);
     }
     return only(found, inventory, "the load balancers are behind different ones");
@@ -87,7 +111,8 @@ Result<std::string> guess(const std::vector<wire::Ipv4Address>& vips, const Inve
     for (const netlink::Address& address : inventory.addresses) {
         const netlink::Link* link = inventory.link(address.link_index);
         const bool is_vip = std::ranges::find(vips, address.prefix.address) != vips.end();
-        if (link != nullptr && !link->loopback && !is_vip) (link->up ? found : down).insert(link->name);
+        if (link != nullptr && !link->loopback && address.scope != netlink::kScopeHost && !is_vip)
+            (link->up ? found : down).insert(link->name);
     }
     if (found.empty() && !down.empty())
         return fail(fmt::format(
@@ -98,101 +123,135 @@ Result<std::string> guess(const std::vector<wire::Ipv4Address>& vips, const Inve
                 found.empty() ? "none has an address" : "there is no default route and several have addresses");
 }
 
-// Taking this address away would cut the host off: its link's first address (the kernel lists primary ones before their
-// secondaries), the one through which its subnet's gateway is reached, or a lone /32 as some clouds give. Any other
-// address beside these may well be a VIP that somebody put on the wrong interface.
-bool is_own(const netlink::Address& address, const Inventory& inventory) {
-    const auto first_of_link = [&](const auto& matches) {
-        for (const netlink::Address& other : inventory.addresses)
-            if (other.link_index == address.link_index && matches(other)) return other == address;
-        return false;
-    };
-    const auto leads_to_gateway = [&](const netlink::Route& route) {
-        return route.gateway && route.link_index == address.link_index &&
-               (address.prefix.length == 32 || address.prefix.contains(*route.gateway));
-    };
-    const bool has_gateway = std::ranges::any_of(inventory.routes, leads_to_gateway);
-    if (address.prefix.length == 32)
-        return has_gateway &&
-               std::ranges::count(inventory.addresses, address.link_index, &netlink::Address::link_index) == 1;
-    if (first_of_link([](const netlink::Address& other) { return other.prefix.length < 32; })) return true;
-    return has_gateway && first_of_link([&](const netlink::Address& other) {
-               return other.prefix.length == address.prefix.length && other.prefix.contains(address.prefix.address);
-           });
+// What decapsulates already stays; else the kernel's own way, which takes outer fragments too. A tunnel device takes
+// one source: for networks of them there is the filter alone.
+DecapKind choose_decap(const Request& request, const ServedVip& served, const Inventory& inventory) {
+    if (request.decap) return *request.decap;
+    const auto known = request.on_record.find(served.vip);
+    if (known != request.on_record.end() && known->second.tunnelled()) return known->second.decap;
+    if (inventory.filter(FilterRole::decapsulate, served.interface) != nullptr) return DecapKind::bpf;
+    const bool single =
+        !served.load_balancers.empty() &&
+        std::ranges::all_of(served.load_balancers, [](const wire::Ipv4Prefix& source) { return source.length == 32; });
+    return single && (inventory.has_ipip || !inventory.has_bpf) ? DecapKind::ipip : DecapKind::bpf;
 }
 
-std::optional<std::string> refusal_as_own(wire::Ipv4Address vip, const Inventory& inventory) {
-    for (const netlink::Address& address : inventory.addresses) {
-        const netlink::Link* link = inventory.link(address.link_index);
-        if (address.prefix.address != vip || link == nullptr || link->loopback || !link->arp) continue;
-        if (is_own(address, inventory))
-            return fmt::format("is this host's own address on {}; choose another VIP", link->name);
+Result<void> settle_decap(const Request& request, const Inventory& inventory, ServedVip& served) {
+    served.decap = choose_decap(request, served, inventory);
+    if (served.decap == DecapKind::bpf && !inventory.has_bpf)
+        return fail(request.decap
+                        ? "--decap: 'bpf' is not in this build: it was made without clang or libbpf"
+                        : "this build has no BPF, and the kernel's ipip takes single load balancers' addresses "
+                          "(--load-balancer)");
+    if (served.decap == DecapKind::bpf) return {};
+    if (!inventory.has_ipip && inventory.tunnels.empty()) return fail("--decap: this kernel has no 'ipip': use bpf");
+    if (served.load_balancers.empty())
+        return fail("--decap: 'ipip' makes one tunnel for each load balancer: say --load-balancer ADDRESS");
+    for (const wire::Ipv4Prefix& source : served.load_balancers)
+        if (source.length != 32)
+            return fail(
+                fmt::format("--decap: 'ipip' takes single addresses, and load balancer '{}' is a network: use bpf",
+                            source_text(source)));
+    return {};
+}
+
+// Those of the request and those of the file, with their interfaces where the file tells.
+std::vector<Membership> asked_for(const Request& request, const Inventory& inventory) {
+    if (request.config) return find_self(*request.config, inventory);
+    std::vector<Membership> asked;
+    for (wire::Ipv4Address vip : request.vips) {
+        const auto same = [&](const Membership& member) { return member.served.vip == vip; };
+        if (std::ranges::any_of(asked, same)) continue;
+        Membership& member = asked.emplace_back();
+        member.served.vip = vip;
+        if (const auto known = request.on_record.find(vip); known != request.on_record.end()) {
+            member.served.dsr_type = known->second.dsr_type;
+            member.served.from_config = known->second.from_config;
+        }
+        member.served.dsr_type = request.dsr_type.value_or(member.served.dsr_type);
+        if (const auto ports = request.ports.find(vip); ports != request.ports.end()) member.ports = ports->second;
     }
-    return std::nullopt;
+    return asked;
 }
 
-// An address of somebody else whom this host talks to: on lo, it would talk to itself.
-std::optional<std::string> refusal_as_peer(wire::Ipv4Address vip, const Request& request, const Inventory& inventory) {
-    if (std::ranges::find(request.load_balancers, vip) != request.load_balancers.end())
-        return "is the load balancer's own address (--load-balancer); choose another VIP";
-    const auto route = std::ranges::find(inventory.routes, std::optional(vip), &netlink::Route::gateway);
-    if (route == inventory.routes.end()) return std::nullopt;
-    return fmt::format(
-        "is the gateway of this host's {}; choose another VIP",
-        route->destination.length == 0 ? "default route" : "route to " + wire::to_string(route->destination));
-}
-
-// An address that its subnet uses for itself would be added, and never work.
-std::optional<std::string> refusal_by_subnet(wire::Ipv4Address vip, const Inventory& inventory) {
-    for (const netlink::Address& address : inventory.addresses) {
-        const wire::Ipv4Prefix& prefix = address.prefix;
-        const netlink::Link* link = inventory.link(address.link_index);
-        if (link == nullptr || link->loopback || prefix.length > 30 || !prefix.contains(vip)) continue;
-        const std::uint32_t host_part = vip.host() & ~prefix.mask();
-        if (host_part == 0 || host_part == ~prefix.mask())
-            return fmt::format("is the {} address of {} on {}", host_part == 0 ? "network" : "broadcast",
-                               wire::to_string(wire::Ipv4Prefix{prefix.network(), prefix.length}), link->name);
-    }
-    return std::nullopt;
+// Those that --load-balancer names, and those that the file gives away: addresses of interfaces, and of its pages.
+std::set<wire::Ipv4Prefix> known_load_balancers(const Request& request) {
+    std::set<wire::Ipv4Prefix> known = request.load_balancers;
+    if (!request.config) return known;
+    const config::LoadBalancer& balancer = request.config->load_balancer;
+    for (const config::Interface& interface : balancer.interfaces)
+        if (interface.address) known.insert({interface.address->address, 32});
+    const auto pages = wire::Ipv4Address::parse(balancer.http.substr(0, balancer.http.find(':')));
+    if (pages && !pages->is_loopback() && !pages->is_unspecified()) known.insert({*pages, 32});
+    return known;
 }
 
 }  // namespace
 
-std::optional<std::string> refusal_of_vip(wire::Ipv4Address vip) {
-    if ((vip.host() >> 24U) == 0) return "is not an address of a host (0.0.0.0/8)";
-    if (vip.is_loopback()) return "is a loopback address, which nobody else can reach";
-    if (vip.is_multicast()) return "is a multicast address";
-    if (vip.is_broadcast()) return "is the broadcast address";
-    return std::nullopt;
+const ServedVip* Desired::find(wire::Ipv4Address vip) const {
+    const auto found = std::ranges::find(vips, vip, &ServedVip::vip);
+    return found == vips.end() ? nullptr : &*found;
+}
+
+std::set<std::string> Desired::interfaces() const {
+    std::set<std::string> names;
+    for (const ServedVip& served : vips)
+        names.insert(served.interface);
+    return names;
+}
+
+bool Desired::ip_forward() const {
+    return std::ranges::any_of(vips, &ServedVip::ip_forward);
+}
+
+bool Desired::tunnelled() const {
+    return std::ranges::any_of(vips, &ServedVip::tunnelled);
 }
 
 Result<Desired> resolve(const Request& request, const Inventory& inventory, const LinkTowards& link_towards) {
-    Desired desired;
-    desired.ip_forward = request.ip_forward;
-    for (wire::Ipv4Address vip : request.vips)
-        add_once(desired.vips, vip);
-    std::set<std::string> self_interfaces;
-    if (request.config) {
-        auto self = find_self(*request.config, inventory);
-        if (!self) return std::unexpected(self.error());
-        desired.vips = std::move(self->vips);
-        self_interfaces = std::move(self->interfaces);
-    }
-    for (wire::Ipv4Address vip : desired.vips) {
-        auto refusal = refusal_of_vip(vip);
-        if (!refusal) refusal = refusal_by_subnet(vip, inventory);
-        if (!refusal) refusal = refusal_as_own(vip, inventory);
-        if (!refusal) refusal = refusal_as_peer(vip, request, inventory);
-        if (refusal) return fail(fmt::format("VIP '{}' {}", wire::to_string(vip), *refusal));
-    }
+    const std::vector<Membership> asked = asked_for(request, inventory);
+    for (const Membership& member : asked)
+        if (const auto refusal = refusal_here(member.served.vip, request, inventory))
+            return fail(fmt::format("VIP '{}' {}", wire::to_string(member.served.vip), *refusal));
 
-    Result<std::string> interface =
-        request.interface                 ? chosen(*request.interface, inventory)
-        : !request.load_balancers.empty() ? towards(request.load_balancers, inventory, link_towards)
-        : !self_interfaces.empty()        ? only(self_interfaces, inventory, "the file has this host on several")
-                                          : guess(desired.vips, inventory);
-    if (!interface) return std::unexpected(interface.error());
-    desired.interface = std::move(*interface);
+    std::optional<std::string> of_all;
+    if (request.interface || (!request.config && !asked.empty())) {
+        std::vector<wire::Ipv4Address> vips;
+        for (const Membership& member : asked)
+            vips.push_back(member.served.vip);
+        auto name = request.interface                 ? chosen(*request.interface, inventory)
+                    : !request.load_balancers.empty() ? towards(request.load_balancers, inventory, link_towards)
+                                                      : guess(vips, inventory);
+        if (!name) return std::unexpected(name.error());
+        of_all = std::move(*name);
+    }
+    Desired desired;
+    desired.load_balancers = known_load_balancers(request);
+    if (request.config) {
+        for (const config::VirtualService& service : request.config->virtual_services)
+            desired.of_file.insert(service.vip);
+        for (const config::Pool& pool : request.config->pools)
+            for (const config::Server& server : pool.servers)
+                desired.in_file = desired.in_file || holder(inventory, server.address) != nullptr;
+    }
+    for (const Membership& member : asked) {
+        ServedVip& served = desired.vips.emplace_back(member.served);
+        auto name = of_all ? Result<std::string>(*of_all)
+                           : only(member.interfaces, inventory, "the file has this host on several");
+        if (!name) return std::unexpected(name.error());
+        served.interface = std::move(*name);
+        served.ip_forward = request.ip_forward;
+        served.load_balancers.insert(request.load_balancers.begin(), request.load_balancers.end());
+        if (const auto known = request.on_record.find(served.vip);
+            served.load_balancers.empty() && known != request.on_record.end())
+            served.load_balancers = known->second.load_balancers;
+        for (const wire::Ipv4Prefix& source : served.load_balancers)
+            if (source.length == 32) desired.load_balancers.insert(source);
+        if (served.tunnelled())
+            if (auto settled = settle_decap(request, inventory, served); !settled)
+                return std::unexpected(settled.error());
+        if (!member.ports.empty()) desired.ports.emplace(served.vip, member.ports);
+    }
     return desired;
 }
 

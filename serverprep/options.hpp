@@ -2,19 +2,26 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "serverprep/desired.hpp"
-#include "serverprep/report.hpp"
+#include "serverprep/session.hpp"
+#include "serverprep/watch/watch_options.hpp"
 
 namespace dsr::serverprep {
 
 struct Options {
     Request request;
-    Deed deed;
+    Task task;
+    bool remove = false;
+    bool restore = false;  // what is on record, in the place of a request
+    bool quiet = false;
     bool json = false;
+    std::string network_namespace;  // empty: the one we are in
     std::string state_directory;
+    std::optional<WatchOptions> watch;  // --watch, of this process
 };
 
 // Help, version or a usage error: what to print, where, and the exit code.

@@ -41,6 +41,10 @@ std::string steps_table(const std::vector<Step>& steps, const Painter& painter) 
     return format_table(rows, painter) + "\n";
 }
 
+std::string name_of(const FilterCounters& counters) {
+    return fmt::format("{} {}", word_of(counters.role), counters.link);
+}
+
 std::string findings_text(const std::vector<Finding>& findings, const Painter& painter) {
     std::string text;
     for (const Finding& finding : findings) {
@@ -55,7 +59,7 @@ std::string findings_text(const std::vector<Finding>& findings, const Painter& p
 std::string commands(const Report& report) {
     std::string text;
     for (const Finding& finding : report.findings)
-        if (finding.needs_user)
+        if (finding.blocks)
             text += fmt::format("# {} on {}: left to you: {}\n", finding.id, finding.subject, finding.fix);
     for (const Step& step : report.steps) {
         if (step.status == StepStatus::kept)
@@ -64,6 +68,32 @@ std::string commands(const Report& report) {
             text += command(step) + "\n";
     }
     return report.steps.empty() ? text + "# nothing to do\n" : text;
+}
+
+std::string remarks_text(const std::vector<std::string>& not_looked_at, const Painter& painter) {
+    std::string text;
+    for (const std::string& remark : not_looked_at)
+        text += fmt::format("{} {}\n", painter.paint(Colour::bold, "not looked at:"), remark);
+    return text.empty() ? text : text + "\n";
+}
+
+// Nothing of what stayed 0.
+std::string counters_text(const std::vector<FilterCounters>& counters) {
+    std::string text;
+    for (const FilterCounters& filter : counters) {
+        std::string values;
+        for (const auto& [name, value] : filter.values)
+            if (value != 0) values += fmt::format("{}{} {}", values.empty() ? "" : ", ", name, value);
+        if (!values.empty()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", name_of(filter), values);
+    }
+    return text.empty() ? text : fmt::format("counted: {}\n\n", text);
+}
+
+std::string saved_text(const Report& report) {
+    std::string text;
+    for (const std::string& path : report.saved)
+        text += (text.empty() ? "for the next boot: " : ", ") + path;
+    return text.empty() ? text : text + "\n";
 }
 
 std::string vips_text(const Report& report) {
@@ -83,21 +113,29 @@ std::string closing(const Report& report, const Deed& deed, const Painter& paint
         if (deed.action == Action::check) return fmt::format("{} to undo\n", count == 0 ? "nothing" : changes(count));
         return count == 0 ? "nothing to undo\n" : fmt::format("undone for {}: {}\n", vips, changes(count));
     }
+    if (report.vips.empty() && report.steps.empty()) return "nothing is on record\n";
+    if (deed.action == Action::fix)
+        return count == 0 && report.saved.empty()
+                   ? "nothing to mend\n"
+                   : fmt::format("{} {}\n", painter.paint(Colour::green, "mended:"), changes(count));
+    if (report.vips.empty() && deed.action != Action::fix && report.ok())
+        return count == 0 ? "nothing is on record\n" : fmt::format("undone: {}\n", changes(count));
     if (report.ok())
         return fmt::format("{} {} is a pool server for {}: {}\n", painter.paint(Colour::green, "ready:"),
                            report.interface, vips, count == 0 ? "nothing to change" : changes(count));
-    return fmt::format("{} {} is no correct pool server for {}: {} to make, {} finding{}\n",
-                       painter.paint(Colour::red, "not ready:"), report.interface, vips, changes(count),
+    return fmt::format("{} this host is no correct pool server for {} on {}: {} to make, {} finding{}\n",
+                       painter.paint(Colour::red, "not ready:"), vips, report.interface, changes(count),
                        report.findings.size(), report.findings.size() == 1 ? "" : "s");
 }
 
 }  // namespace
 
 std::string format_text(const Report& report, const Deed& deed, const Painter& painter) {
-    if (!report.error.empty()) return steps_table(report.steps, painter) + findings_text(report.findings, painter);
-    if (deed.action == Action::dry_run) return commands(report);
-    return steps_table(report.steps, painter) + findings_text(report.findings, painter) +
-           closing(report, deed, painter);
+    if (deed.action == Action::dry_run && report.error.empty()) return commands(report);
+    const std::string body = steps_table(report.steps, painter) + findings_text(report.findings, painter) +
+                             remarks_text(report.not_looked_at, painter) + counters_text(report.counters) +
+                             saved_text(report);
+    return report.error.empty() ? body + closing(report, deed, painter) : body;
 }
 
 std::string format_json(const Report& report) {
@@ -115,12 +153,23 @@ std::string format_json(const Report& report) {
                             {"severity", to_string(finding.severity)},
                             {"subject", finding.subject},
                             {"message", finding.message},
-                            {"fix", finding.fix}});
+                            {"fix", finding.fix},
+                            {"blocks", finding.blocks}});
     json vips = json::array();
     for (wire::Ipv4Address vip : report.vips)
         vips.push_back(wire::to_string(vip));
-    json document{{"ok", report.ok()},       {"changed", report.changed()}, {"interface", report.interface},
-                  {"vips", std::move(vips)}, {"steps", std::move(steps)},   {"findings", std::move(findings)}};
+    json counters = json::object();
+    for (const FilterCounters& filter : report.counters)
+        counters[name_of(filter)] = filter.values;
+    json document{{"ok", report.ok()},
+                  {"changed", report.changed()},
+                  {"interface", report.interface},
+                  {"vips", std::move(vips)},
+                  {"steps", std::move(steps)},
+                  {"findings", std::move(findings)},
+                  {"counters", std::move(counters)},
+                  {"not_looked_at", report.not_looked_at},
+                  {"saved", report.saved}};
     if (!report.error.empty()) document["error"] = report.error;
     // Text of the user's may be no UTF-8; the document must be one all the same.
     return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";

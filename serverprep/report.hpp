@@ -17,7 +17,8 @@ struct Deed {
 // For stdout: steps and findings as tables and a closing sentence; for a dry run, the commands, ready for a shell.
 std::string format_text(const Report& report, const Deed& deed, const sys::Painter& painter);
 
-// One document: {"ok", "changed", "interface", "vips", "steps", "findings"} and, if there is one, "error".
+// One document: {"ok", "changed", "interface", "vips", "steps", "findings", "counters", …} and, if there is one,
+// "error".
 std::string format_json(const Report& report);
 
 }  // namespace dsr::serverprep

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "serverprep/small_file.hpp"
+
 namespace dsr::serverprep {
 namespace {
 
@@ -60,16 +62,6 @@ Result<sys::UniqueFd> lock(const std::string& path) {
     return fd;
 }
 
-bool write_all(int fd, const std::string& text) {
-    std::size_t done = 0;
-    while (done < text.size()) {
-        const ssize_t size = ::write(fd, text.data() + done, text.size() - done);
-        if (size < 0 && errno != EINTR) return false;
-        if (size > 0) done += static_cast<std::size_t>(size);
-    }
-    return true;
-}
-
 }  // namespace
 
 Result<StateStore> StateStore::open(const std::string& directory) {
@@ -93,23 +85,18 @@ Result<StateStore> StateStore::open_to_look(const std::string& directory) {
 }
 
 Result<State> StateStore::load() const {
-    if (::access(file_.c_str(), F_OK) != 0 && errno == ENOENT) return State{};
-    auto state = state_from_json(read_text(file_), boot_id_);
+    const auto text = read_file_if_there(file_);
+    if (!text) return std::unexpected(text.error());
+    if (!*text) return State{};
+    auto state = state_from_json(**text, boot_id_);
     if (!state) return fail(fmt::format("cannot read the state file '{}': {}", file_, state.error().message));
     return state;
 }
 
 Result<void> StateStore::save(const State& state) const {
-    if (state.empty()) {
-        if (::unlink(file_.c_str()) != 0 && errno != ENOENT)
-            return fail(fmt::format("cannot remove the state file '{}': {}", file_, reason()));
-        return {};
-    }
-    const std::string draft = file_ + ".new";
-    sys::UniqueFd fd(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd.valid() || !write_all(fd.get(), to_json(state, boot_id_)) || ::fsync(fd.get()) != 0 ||
-        ::rename(draft.c_str(), file_.c_str()) != 0)
-        return fail(fmt::format("cannot write the state file '{}': {}", file_, reason()));
+    if (!state.empty()) return replace_file(file_, to_json(state, boot_id_));
+    if (::unlink(file_.c_str()) != 0 && errno != ENOENT)
+        return fail(fmt::format("cannot remove the state file '{}': {}", file_, reason()));
     return {};
 }
 

@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "common/sys/error.hpp"
-#include "common/sys/netlink/address.hpp"
 #include "serverprep/kernel/kernel.hpp"
 #include "serverprep/setting.hpp"
 
@@ -24,9 +24,29 @@ struct SettingChange {
 };
 
 struct AddressChange {
+    std::string link;
     netlink::Address address;
     bool add = true;  // false: delete
 };
+
+struct TunnelChange {
+    netlink::Tunnel tunnel;  // down, before and after
+    bool add = true;
+};
+
+struct ClsactChange {
+    std::string link;
+    bool add = true;
+};
+
+struct FilterChange {
+    std::optional<Filter> before;  // one of the two is there, and both are of the same role and link
+    std::optional<Filter> after;
+
+    [[nodiscard]] const Filter& any() const { return after ? *after : *before; }
+};
+
+using Change = std::variant<SettingChange, AddressChange, TunnelChange, ClsactChange, FilterChange>;
 
 enum class StepStatus : std::uint8_t {
     planned,
@@ -38,18 +58,31 @@ enum class StepStatus : std::uint8_t {
 };
 
 struct Step {
-    std::variant<SettingChange, AddressChange> change;
+    Change change;
     StepStatus status = StepStatus::planned;
+    bool undoes = false;  // takes back what an earlier run did: nothing to be remembered
+    std::string mends{};  // id of the finding that it mends; empty: of none
 };
 
 std::string_view to_string(StepStatus status);
+bool is_planned(const Step& step);
 std::string object(const Step& step);
 std::string before_text(const Step& step);
 std::string after_text(const Step& step);
+// For a shell; a comment where no command does it.
 std::string command(const Step& step);
+
+// What it does makes packets arrive: it gives this host a VIP, or lets packets out of a tunnel.
+bool exposes(const Step& step);
+// Whether `step`, which exposes, is safe only when `earlier` has been done: who owns a VIP must be quiet about it, and
+// what comes out of a tunnel must be for somebody.
+bool depends(const Step& step, const Step& earlier);
 
 // Does the change, or takes it back, collateral included.
 Result<void> perform(Kernel& kernel, const Step& step);
 Result<void> revert(Kernel& kernel, const Step& step);
+
+// Whether the kernel is as the step leaves it.
+Result<bool> holds(Kernel& kernel, const Step& step);
 
 }  // namespace dsr::serverprep

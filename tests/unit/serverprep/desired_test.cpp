@@ -11,13 +11,19 @@ using namespace dsr::serverprep;
 namespace {
 
 Result<Desired> resolve_on(FakeKernel& kernel, const Request& request) {
-    return resolve(request, take_inventory(kernel).value(),
-                   [&](wire::Ipv4Address address) { return kernel.link_towards(address); });
+    return resolve(request, take_inventory(kernel).value(), [&](wire::Ipv4Address address) -> std::optional<int> {
+        const auto found = kernel.lookup({address, std::nullopt, std::nullopt});
+        return found.error == 0 ? std::optional(found.link_index) : std::nullopt;
+    });
+}
+
+std::string interface_of(const Desired& desired) {
+    return desired.vips.empty() ? "nothing" : desired.vips.front().interface;
 }
 
 std::string error_of(FakeKernel& kernel, const Request& request) {
     const auto result = resolve_on(kernel, request);
-    return result ? "resolved to " + result->interface : result.error().message;
+    return result ? "resolved to " + interface_of(*result) : result.error().message;
 }
 
 config::Config config_of(const std::string& dsr_type, const std::string& server) {
@@ -45,13 +51,13 @@ config::Config config_of(const std::string& dsr_type, const std::string& server)
 
 TEST_CASE("the interface is the one of the preferred default route") {
     FakeKernel kernel;
-    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth0");
+    CHECK(interface_of(*resolve_on(kernel, request_for({ip("203.0.113.10")}))) == "eth0");
     netlink::Route other = kernel.route_list[0];
     kernel.route_list[0].metric = 100;
     other.link_index = 3;
     other.metric = 50;
     kernel.route_list.push_back(other);
-    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth1");
+    CHECK(interface_of(*resolve_on(kernel, request_for({ip("203.0.113.10")}))) == "eth1");
 }
 
 TEST_CASE("without a default route the only interface with an address is taken, and two are ambiguous") {
@@ -61,7 +67,7 @@ TEST_CASE("without a default route the only interface with an address is taken, 
           "cannot tell which interface holds the server's address: there is no default route and several have "
           "addresses; say --interface, one of eth0, eth1");
     kernel.address_list.pop_back();
-    CHECK(resolve_on(kernel, request_for({ip("203.0.113.10")}))->interface == "eth0");
+    CHECK(interface_of(*resolve_on(kernel, request_for({ip("203.0.113.10")}))) == "eth0");
 }
 
 TEST_CASE("an interface with an address that is down is named with the way to bring it up") {
@@ -79,9 +85,10 @@ TEST_CASE("an interface with an address that is down is named with the way to br
 TEST_CASE("a load balancer's address chooses the interface towards it") {
     FakeKernel kernel;
     Request request = request_for({ip("203.0.113.10")});
-    request.load_balancers = {ip("192.168.5.2")};
-    CHECK(resolve_on(kernel, request)->interface == "eth1");
-    request.load_balancers = {ip("172.16.0.1")};
+    request.load_balancers = {prefix("192.168.5.2/32")};
+    CHECK(interface_of(*resolve_on(kernel, request)) == "eth1");
+    request.load_balancers = {prefix("172.16.0.1/32")};
+    kernel.route_list.clear();
     CHECK(error_of(kernel, request) == "there is no route from this host to load balancer '172.16.0.1'");
 }
 
@@ -144,7 +151,7 @@ TEST_CASE("a gateway, and a load balancer, are refused as a VIP") {
     CHECK(error_of(kernel, request_for({ip("192.168.5.1")})) ==
           "VIP '192.168.5.1' is the gateway of this host's route to 172.16.0.0/16; choose another VIP");
     Request request = request_for({ip("203.0.113.10"), ip("10.0.0.3")});
-    request.load_balancers = {ip("10.0.0.2"), ip("10.0.0.3")};
+    request.load_balancers = {prefix("10.0.0.2/32"), prefix("10.0.0.3/32")};
     CHECK(error_of(kernel, request) ==
           "VIP '10.0.0.3' is the load balancer's own address (--load-balancer); choose another VIP");
 }
@@ -160,15 +167,42 @@ TEST_CASE("the file gives the VIPs of the pools that have an address of this hos
     request.config = config_of("l2", "192.168.5.11");
     const auto desired = resolve_on(kernel, request);
     REQUIRE(desired.has_value());
-    CHECK(desired->vips == std::vector{ip("203.0.113.10"), ip("203.0.113.12")});
-    CHECK(desired->interface == "eth1");
+    REQUIRE(desired->vips.size() == 2);
+    CHECK(desired->vips[0].vip == ip("203.0.113.10"));
+    CHECK(desired->vips[1].vip == ip("203.0.113.12"));
+    CHECK(desired->interfaces() == std::set<std::string>{"eth1"});
+    CHECK(desired->ports.at(ip("203.0.113.10")) == std::set<ServicePorts>{{6, 80, 80}, {6, 443, 443}});
 }
 
-TEST_CASE("a file that does not have this host, or wants Layer 3 of it, is refused") {
+TEST_CASE("a file that does not have this host asks for nothing") {
     FakeKernel kernel;
     Request request;
     request.config = config_of("l2", "10.0.0.13");
-    CHECK(error_of(kernel, request) == "no pool in the file has a server with an address of this host");
+    CHECK(resolve_on(kernel, request)->vips.empty());
+}
+
+TEST_CASE("Layer 3 takes the load balancers of the file and of the command line, and what the host has for tunnels") {
+    FakeKernel kernel;
+    Request request;
     request.config = config_of("l3", "10.0.0.11");
-    CHECK(error_of(kernel, request) == "virtual service 'a' uses Layer 3 DSR, which serverprep cannot prepare yet");
+    request.load_balancers = {prefix("10.0.0.2/32")};
+    kernel.ipip = true;
+    const auto served = resolve_on(kernel, request)->vips.at(0);
+    CHECK(served.tunnelled());
+    CHECK(served.decap == DecapKind::ipip);
+    CHECK(served.load_balancers == request.load_balancers);
+    kernel.ipip = false;
+    CHECK(resolve_on(kernel, request)->vips.at(0).decap == DecapKind::bpf);
+    kernel.ipip = true;
+    request.load_balancers = {prefix("10.9.0.0/24")};
+    CHECK(resolve_on(kernel, request)->vips.at(0).decap == DecapKind::bpf);
+    request.decap = DecapKind::ipip;
+    CHECK(error_of(kernel, request) ==
+          "--decap: 'ipip' takes single addresses, and load balancer '10.9.0.0/24' is a network: use bpf");
+    request.load_balancers.clear();
+    CHECK(error_of(kernel, request) ==
+          "--decap: 'ipip' makes one tunnel for each load balancer: say --load-balancer ADDRESS");
+    request.decap = DecapKind::bpf;
+    kernel.bpf = false;
+    CHECK(error_of(kernel, request) == "--decap: 'bpf' is not in this build: it was made without clang or libbpf");
 }

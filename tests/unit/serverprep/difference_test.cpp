@@ -10,12 +10,17 @@ using namespace dsr::serverprep;
 namespace {
 
 Desired wanted(std::vector<wire::Ipv4Address> vips = {ip("203.0.113.10")}) {
-    return {std::move(vips), "eth0", true};
+    Desired desired;
+    for (wire::Ipv4Address vip : vips) {
+        desired.vips.emplace_back().vip = vip;
+        desired.vips.back().interface = "eth0";
+    }
+    return desired;
 }
 
 std::vector<std::string> commands(FakeKernel& kernel, const Desired& desired) {
-    const Observed observed = observe(kernel, {desired.interface}).value();
-    const std::vector<Step> steps = difference(desired, observed);
+    const Observed observed = observe(kernel, desired.interfaces()).value();
+    const std::vector<Step> steps = difference(desired, observed, {});
     std::vector<std::string> texts;
     texts.reserve(steps.size());
     for (const Step& step : steps)
@@ -48,7 +53,7 @@ TEST_CASE("an untouched host needs ip_forward first and the VIP last") {
 TEST_CASE("doing the steps leaves nothing to do") {
     FakeKernel kernel;
     const Desired desired = wanted({ip("203.0.113.10"), ip("203.0.113.11")});
-    for (const Step& step : difference(desired, observe(kernel, {"eth0"}).value()))
+    for (const Step& step : difference(desired, observe(kernel, {"eth0"}).value(), {}))
         REQUIRE(perform(kernel, step).has_value());
     CHECK(commands(kernel, desired).empty());
 }
@@ -56,7 +61,7 @@ TEST_CASE("doing the steps leaves nothing to do") {
 TEST_CASE("--no-ip-forward leaves ip_forward, and redirects too while nothing is forwarded") {
     FakeKernel kernel;
     Desired desired = wanted();
-    desired.ip_forward = false;
+    desired.vips[0].ip_forward = false;
     for (const std::string& text : commands(kernel, desired)) {
         CHECK(text.find("ip_forward") == std::string::npos);
         CHECK(text.find("send_redirects") == std::string::npos);

@@ -1,25 +1,34 @@
-#include "serverprep/finding.hpp"
-
 #include <catch2/catch.hpp>
 #include <functional>
 
 #include "fake_kernel.hpp"
 #include "serverprep/difference.hpp"
+#include "serverprep/judge/judge.hpp"
 
 using namespace dsr;
 using namespace dsr::serverprep;
 
 namespace {
 
-const Desired kDesired{{ip("203.0.113.10")}, "eth0", true};
-
-std::vector<Finding> findings(FakeKernel& kernel) {
-    const Observed observed = observe(kernel, {"eth0"}).value();
-    return judge(kDesired, observed, difference(kDesired, observed));
+Desired desired_on_eth0() {
+    Desired desired;
+    desired.vips.emplace_back().vip = ip("203.0.113.10");
+    desired.vips.back().interface = "eth0";
+    return desired;
 }
 
-void prepare_all(FakeKernel& kernel) {
-    for (const Step& step : difference(kDesired, observe(kernel, {"eth0"}).value()))
+const Desired kDesired = desired_on_eth0();
+
+std::vector<Finding> findings(FakeKernel& kernel, const Desired& desired = kDesired, const Request& request = {}) {
+    const Observed observed = observe(kernel, desired.interfaces()).value();
+    Evidence evidence = ask_paths(kernel, request, desired, observed);
+    if (!desired.ports.empty()) ask_services(kernel, evidence);
+    const std::vector<Step> steps = difference(desired, observed, {});
+    return judge({desired, observed, steps, evidence});
+}
+
+void prepare_all(FakeKernel& kernel, const Desired& desired = kDesired) {
+    for (const Step& step : difference(desired, observe(kernel, desired.interfaces()).value(), {}))
         REQUIRE(perform(kernel, step).has_value());
 }
 
@@ -100,7 +109,7 @@ TEST_CASE("a filter that is off is raised without being called a fault") {
     prepare_all(kernel);
     kernel.at(SettingName::rp_filter, "eth0") = 0;
     CHECK(findings(kernel).empty());
-    CHECK(difference(kDesired, observe(kernel, {"eth0"}).value()).size() == 1);
+    CHECK(difference(kDesired, observe(kernel, {"eth0"}).value(), {}).size() == 1);
 }
 
 TEST_CASE("a VIP on an interface without ARP is not one that answers ARP") {

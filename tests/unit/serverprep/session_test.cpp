@@ -3,38 +3,14 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include <stdlib.h>
-
 #include "fake_kernel.hpp"
 #include "serverprep/report.hpp"
+#include "state_directory.hpp"
 
 using namespace dsr;
 using namespace dsr::serverprep;
 
 namespace {
-
-class StateDirectory {
-public:
-    StateDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "serverprep-test-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
-        path_ = pattern;
-    }
-    StateDirectory(const StateDirectory&) = delete;
-    StateDirectory& operator=(const StateDirectory&) = delete;
-    ~StateDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::string& path() const { return path_; }
-    [[nodiscard]] bool remembers() const {
-        return std::ranges::any_of(std::filesystem::directory_iterator(path_),
-                                   [](const auto& entry) { return entry.path().extension() == ".json"; });
-    }
-
-private:
-    std::string path_;
-};
 
 const Request kRequest = request_for({ip("203.0.113.10"), ip("203.0.113.11")});
 constexpr int kChanges = 9;  // of preparing the fake host for two VIPs
@@ -47,11 +23,11 @@ void make_peculiar(FakeKernel& kernel) {
 }
 
 Report run(FakeKernel& kernel, const StateDirectory& state, const Request& request = kRequest) {
-    return prepare(request, Action::apply, kernel, state.path());
+    return prepare(request, {}, kernel, state.path());
 }
 
 Report take_back(FakeKernel& kernel, const StateDirectory& state, const Request& request = kRequest) {
-    return unprepare(request, Action::apply, kernel, state.path());
+    return unprepare(request, {}, kernel, state.path());
 }
 
 }  // namespace
@@ -83,13 +59,13 @@ TEST_CASE("check and dry run change nothing and leave no trace") {
     FakeKernel kernel;
     const auto before = kernel.dump();
     const StateDirectory state;
-    CHECK(prepare(kRequest, Action::check, kernel, state.path()).exit == Exit::different);
-    CHECK(prepare(kRequest, Action::dry_run, kernel, state.path()).exit == Exit::ok);
+    CHECK(prepare(kRequest, {.action = Action::check}, kernel, state.path()).exit == Exit::different);
+    CHECK(prepare(kRequest, {.action = Action::dry_run}, kernel, state.path()).exit == Exit::ok);
     CHECK(kernel.dump() == before);
     CHECK(std::filesystem::is_empty(state.path()));
     REQUIRE(run(kernel, state).ok());
-    CHECK(prepare(kRequest, Action::check, kernel, state.path()).exit == Exit::ok);
-    CHECK(unprepare(kRequest, Action::check, kernel, state.path()).exit == Exit::different);
+    CHECK(prepare(kRequest, {.action = Action::check}, kernel, state.path()).exit == Exit::ok);
+    CHECK(unprepare(kRequest, {.action = Action::check}, kernel, state.path()).exit == Exit::different);
 }
 
 TEST_CASE("whichever step fails, all that was done is taken back and nothing is remembered") {
@@ -115,7 +91,7 @@ TEST_CASE("a setting that does not keep its value rolls everything back") {
     kernel.ignored = Setting{SettingName::arp_announce, "all"};
     const Report report = run(kernel, state);
     CHECK(report.exit == Exit::failed);
-    CHECK(report.error == "net.ipv4.conf.all.arp_announce did not keep its value");
+    CHECK(report.error == "net.ipv4.conf.all.arp_announce: the kernel took it, and did not keep it");
     CHECK(kernel.dump() == before);
 }
 
@@ -175,8 +151,8 @@ TEST_CASE("removing one VIP resets nothing that another needs, in whichever orde
     const Request& goes = first_goes_first ? a : b;
     const Request& stays = first_goes_first ? b : a;
     REQUIRE(take_back(kernel, state, goes).exit == Exit::ok);
-    CHECK(prepare(stays, Action::check, kernel, state.path()).exit == Exit::ok);
-    CHECK(prepare(goes, Action::check, kernel, state.path()).findings.size() == 1);
+    CHECK(prepare(stays, {.action = Action::check}, kernel, state.path()).exit == Exit::ok);
+    CHECK(prepare(goes, {.action = Action::check}, kernel, state.path()).findings.size() == 1);
     REQUIRE(take_back(kernel, state, stays).exit == Exit::ok);
     CHECK(kernel.dump() == before);
 }
@@ -215,6 +191,45 @@ TEST_CASE("a VIP on lo that nobody recorded is not removed silently: it is named
     }
     CHECK(take_back(kernel, state, request_for({ip("203.0.113.12")})).findings.empty());
     CHECK(kernel.dump() == before);
+}
+
+TEST_CASE("where a VIP cannot be taken off again, what keeps quiet about it stays, and is on record") {
+    FakeKernel kernel;
+    const StateDirectory state;
+    kernel.refuse_removals = true;
+    kernel.refuse_change = kChanges - 1;  // the second VIP
+    const Report report = run(kernel, state);
+    CHECK(report.exit == Exit::failed);
+    CHECK(report.error.find("could not be taken back: address 203.0.113.10/32") != std::string::npos);
+    CHECK(kernel.at(SettingName::arp_ignore, "all") == 1);
+    CHECK(kernel.at(SettingName::arp_announce, "all") == 2);
+    CHECK(state.remembers());
+    kernel.refuse_removals = false;
+    CHECK(take_back(kernel, state, request_for({})).exit == Exit::ok);
+    CHECK(kernel.at(SettingName::arp_ignore, "all") == 0);
+}
+
+TEST_CASE("--fix puts on record what it did, and not that this host serves the VIP") {
+    FakeKernel kernel;
+    kernel.at(SettingName::rp_filter, "eth0") = 1;
+    const auto before = kernel.dump();
+    const StateDirectory state;
+    CHECK(prepare(kRequest, {.action = Action::fix, .fix_id = "rp-filter"}, kernel, state.path()).exit == Exit::ok);
+    CHECK(kernel.at(SettingName::rp_filter, "eth0") == 2);
+    CHECK(restore({}, kernel, state.path()).vips.empty());
+    CHECK(take_back(kernel, state, request_for({})).exit == Exit::ok);
+    CHECK(kernel.dump() == before);
+}
+
+TEST_CASE("removing a VIP that was never prepared, while others were, is no silent success") {
+    FakeKernel kernel;
+    const StateDirectory state;
+    REQUIRE(run(kernel, state).ok());
+    const Report report = take_back(kernel, state, request_for({ip("203.0.113.99")}));
+    CHECK(report.exit == Exit::ok);
+    REQUIRE(report.findings.size() == 1);
+    CHECK(report.findings[0].id == "vip-unknown");
+    CHECK(report.findings[0].message == "there is no record of this VIP; there is one of 203.0.113.10, 203.0.113.11");
 }
 
 TEST_CASE("what is on record is removed without a word about others' addresses on lo") {
@@ -258,8 +273,8 @@ TEST_CASE("on an interface that is down nothing is changed, and the host is not 
     REQUIRE_FALSE(report.findings.empty());
     CHECK(report.findings.front().id == "interface-down");
     CHECK(kernel.dump() == before);
-    CHECK(prepare(request, Action::check, kernel, state.path()).exit == Exit::different);
-    const Report dry = prepare(request, Action::dry_run, kernel, state.path());
+    CHECK(prepare(request, {.action = Action::check}, kernel, state.path()).exit == Exit::different);
+    const Report dry = prepare(request, {.action = Action::dry_run}, kernel, state.path());
     CHECK(format_text(dry, {Action::dry_run, false}, sys::Painter(false))
               .starts_with("# interface-down on eth0: left to you: ip link set eth0 up\n"));
 }
