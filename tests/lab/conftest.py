@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from lab import Lab, flat, layer3, routed, two_interface
-from lab.decap import Decap
+from lab.prepared_host import Host as PreparedHost
 from lab.programs import DRIVER, LoadBalancer, prepare_servers
 from lab.services import Nginx, UdpEcho
 
@@ -52,10 +52,9 @@ def two_interface_lab():
 
 @pytest.fixture(scope="module")
 def layer3_lab():
-    """Servers on two segments, each with the VIP on lo and decapsulation (`lab.decap`). No lb running."""
+    """Servers on two segments, prepared by serverprep for Layer 3. No lb running."""
     for lab in _with_services(layer3()):
-        prepare_servers(lab)
-        lab.decap = {server.name: Decap(server, [lab.vip], f"{lab.lb.address}/32") for server in lab.servers}
+        prepare_servers(lab, "l3")
         yield lab
 
 
@@ -72,3 +71,14 @@ def lb(prepared_lab):
     """lb running on prepared_lab, for this test alone."""
     with LoadBalancer(prepared_lab) as running:
         yield running
+
+
+@pytest.fixture
+def host(tmp_path):
+    """prepared_host.Host, for this test alone."""
+    made = PreparedHost(str(tmp_path))
+    try:
+        made.set_up()
+        yield made
+    finally:
+        made.tear_down()

@@ -69,12 +69,22 @@ def serverprep(server, *arguments):
     return run_json(server, "serverprep", *arguments)
 
 
-def prepare_servers(lab):
-    """What the operator does first: serverprep --vip on every pool server."""
+def wanted(lab, dsr_type="l2"):
+    """The options of serverprep that say what a server of the lab is to be."""
+    return ["--vip", lab.vip] if dsr_type == "l2" else ["--vip", lab.vip, "--dsr-type", "l3", "--load-balancer", lab.lb.address]
+
+
+def prepare_servers(lab, dsr_type="l2"):
+    """What the operator does first: serverprep on every pool server."""
     for server in lab.servers:
-        outcome = serverprep(server, "--vip", lab.vip)
+        outcome = serverprep(server, *wanted(lab, dsr_type))
         if outcome.status != 0:
-            raise CommandFailed(f"{server.name}: serverprep --vip {lab.vip}: {outcome}")
+            raise CommandFailed(f"{server.name}: serverprep {' '.join(wanted(lab, dsr_type))}: {outcome}")
+
+
+def filter_counters(lab, server, role="decapsulate", link="eth0"):
+    """What serverprep's filter of this role has counted on a server of Layer 3, {name: packets}."""
+    return serverprep(server, *wanted(lab, "l3"), "--check").json["counters"][f"{role} {link}"]
 
 
 def verify(client, *arguments):

@@ -1,8 +1,9 @@
 """Sends IPv4 packets exactly as they are given (but for what the kernel fills in where it is 0: identification, checksum),
-and waits for UDP answers. One JSON document on standard input, one on standard output.
+and waits for answers. One JSON document on standard input, one on standard output.
 
-Input: {"packets": ["hex", …], "port": local UDP port to wait at, "answers": how many to wait for}
-Output: [["source address", "payload as hex"], …], fewer than asked for when 3 s have passed
+Input: {"packets": ["hex", …], "port": local UDP port to wait at, or "icmp", "answers": how many to wait for}
+Output: [["source address", "payload as hex"], …], fewer than asked for when 3 s have passed; for "icmp", the payload is the
+whole IPv4 packet
 """
 
 import json
@@ -16,11 +17,18 @@ PATIENCE = 3.0  # seconds
 def main():
     request = json.load(sys.stdin)
     with (socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw,
-          socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener):
-        listener.bind(("", request["port"]))
+          listening(request["port"]) as listener):
         for packet in map(bytes.fromhex, request["packets"]):
             raw.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
         json.dump(received(listener, request["answers"]), sys.stdout)
+
+
+def listening(port):
+    if port == "icmp":
+        return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("", port))
+    return listener
 
 
 def received(listener, count):

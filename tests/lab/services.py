@@ -36,6 +36,11 @@ http {{
 """
 
 
+def nginx_config(name, directory, port=HTTP_PORT):
+    """What nginx.conf in this directory says; below it are root/ and root/upload/."""
+    return _NGINX.format(name=name, directory=directory, port=port)
+
+
 class Nginx:
     """nginx on a host. GET / answers with the host's name, GET /large.bin with LARGE_SIZE bytes, PUT /upload/NAME keeps
     the body (at most 64 MB) for `uploaded`. The answer's X-Server header names the host."""
@@ -47,7 +52,7 @@ class Nginx:
         os.makedirs(f"{self.directory}/root/upload")
         self._write("root/index.html", f"{host.name}\n".encode())
         self._write("root/large.bin", large_body())
-        self._write("nginx.conf", _NGINX.format(directory=self.directory, port=port, name=host.name).encode())
+        self._write("nginx.conf", nginx_config(host.name, self.directory, port).encode())
         self.process = host.popen("nginx", "-p", self.directory, "-e", f"{self.directory}/error.log",
                                   "-c", f"{self.directory}/nginx.conf")
         host.wait_listening(port, self.process)

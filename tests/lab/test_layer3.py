@@ -5,15 +5,16 @@ import contextlib
 import hashlib
 
 import pytest
-from scapy.all import ICMP, IP, UDP, Ether, Raw, fragment
+from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw, fragment
 
 from lab import traffic
 from lab.accounts import assert_counters_hold, per_server, service
 from lab.capture import Capture
-from lab.programs import LoadBalancer, lb_config
+from lab.programs import LoadBalancer, filter_counters, lb_config, prepare_servers
 from lab.services import UDP_PORT, large_body
 
 TUNNEL_MTU = 1480
+TUNNEL_MSS = 1440
 WHOLE = 65536  # bytes of a packet to capture
 UPLOAD = large_body()[: 5 << 20]
 
@@ -39,7 +40,7 @@ def at_servers(lab, filter, snaplen=WHOLE):
 
 
 def outer_fragments(lab):
-    return sum(decap.counters()["fragments"] for decap in lab.decap.values())
+    return sum(filter_counters(lab, server)["outer_fragments"] for server in lab.servers)
 
 
 def checksum_holds(packet, layer):
@@ -209,8 +210,45 @@ def test_a_smaller_mtu_beyond_the_router_is_learned_and_black_holes_no_upload(la
     assert_counters_hold(lb)
 
 
+def advertised(packets, source):
+    """{MSS} in SYNs and SYN-ACKs from this address."""
+    return {dict(packet[TCP].options).get("MSS") for packet in packets if packet[IP].src == source and "S" in packet[TCP].flags}
+
+
 @every_client
-def test_a_5_mb_upload_in_full_size_packets_arrives_whole_and_the_client_learns_the_path_mtu(layer3_lab, lb, client):
+@pytest.mark.parametrize("cut", ["super-frames", "packets"])
+def test_servers_advertise_an_mss_that_fits_the_tunnel_and_uploads_need_no_icmp(layer3_lab, lb, client, cut):
+    lab, host = layer3_lab, layer3_lab[client]
+    with (contextlib.nullcontext() if cut == "super-frames" else no_super_frames(host),
+          Capture(host, "eth0", f"tcp and host {lab.vip}", 96) as seen, Capture(host, "eth0", "icmp") as errors):
+        assert_uploads_arrive(lab, host, f"mss-{cut}-{client}")
+    assert advertised(seen.packets, lab.vip) == {TUNNEL_MSS}
+    if cut == "packets":
+        assert max(packet.wirelen for packet in seen.packets if packet[IP].src == host.address) == 14 + TUNNEL_MTU
+    assert [packet.summary() for packet in errors.packets] == []
+    assert lb.counters()["answers"]["fragmentation_needed"] == 0
+    assert_counters_hold(lb)
+
+
+def test_connections_of_the_servers_own_address_keep_their_mss(layer3_lab, lb):
+    lab = layer3_lab
+    for server in lab.servers:
+        with Capture(lab.client, "eth0", f"tcp and host {server.address}") as seen:
+            assert traffic.http_requests(lab.client, server.address, 3)["answers"] == {server.name: 3}
+        assert advertised(seen.packets, server.address) == {1460}
+
+
+@pytest.fixture
+def unclamped(layer3_lab):
+    """The servers advertise what their own MTU has room for, as a server without serverprep would."""
+    for server in layer3_lab.servers:
+        server.run("tc", "filter", "delete", "dev", "eth0", "egress")
+    yield
+    prepare_servers(layer3_lab, "l3")
+
+
+@every_client
+def test_a_5_mb_upload_in_full_size_packets_arrives_whole_and_the_client_learns_the_path_mtu(layer3_lab, lb, unclamped, client):
     lab, host, before = layer3_lab, layer3_lab[client], outer_fragments(layer3_lab)
     assert "mtu" not in host.ip(f"route get {lab.vip}")
     with (no_super_frames(host), Capture(host, "eth0", f"tcp and dst host {lab.vip}", 96) as sent,

@@ -1,108 +1,14 @@
 """serverprep against the real kernel, in network namespaces made here: what it does, that it undoes it exactly, and what
 happens when it fails or is killed halfway. Needs root and $DSR_PREFIX (see README.md)."""
 
-import itertools
-import json
 import os
 import signal
 import subprocess
-import sys
 
 import pytest
 
-from .programs import program
+from .prepared_host import SECOND_VIP, VIP
 from .wait import wait_until
-
-VIP = "203.0.113.10"
-SECOND_VIP = "203.0.113.11"
-_numbers = itertools.count()
-
-# Runs in the mount namespace that `ip netns exec` makes: what is mounted here is seen by serverprep alone.
-OVER_MOUNT = """
-import os, subprocess, sys
-source, target, options, *command = sys.argv[1:]
-subprocess.run(["mount", "--bind", source, target], check=True)
-if options:
-    subprocess.run(["mount", "-o", options, target], check=True)
-os.execv(command[0], command)
-"""
-
-
-class Host:
-    """A pool server: eth0 10.0.0.11/24 with the default route, eth1 192.168.5.11/24. Settings are unlike what any reset
-    would give, so that an inexact undo shows."""
-
-    def __init__(self, directory):
-        self.name = f"sp-{os.getpid()}-{next(_numbers)}"
-        self.state = os.path.join(directory, "state")
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-
-    def set_up(self):
-        self.ip("link add eth0 type veth peer name peer0")
-        self.ip("link add eth1 type veth peer name peer1")
-        for link in ("lo", "eth0", "peer0", "eth1", "peer1"):
-            self.ip(f"link set {link} up")
-        self.ip("addr add 10.0.0.11/24 dev eth0")
-        self.ip("addr add 192.168.5.11/24 dev eth1")
-        self.ip("route add default via 10.0.0.1")
-        settings = {"all.rp_filter": 0, "eth0.rp_filter": 1, "all.arp_ignore": 0, "all.arp_announce": 0,
-                    "eth0.arp_ignore": 0, "eth0.arp_announce": 0, "all.send_redirects": 1, "eth0.send_redirects": 1}
-        self.sysctl("net.ipv4.ip_forward=0", *(f"net.ipv4.conf.{key}={value}" for key, value in settings.items()))
-        self.sysctl("net.ipv4.conf.eth1.forwarding=1", "net.ipv4.conf.all.accept_redirects=0")
-
-    def tear_down(self):
-        subprocess.run(["ip", "netns", "del", self.name], check=True)
-
-    def run(self, *command):
-        return subprocess.run(["ip", "netns", "exec", self.name, *command], check=True, text=True, capture_output=True).stdout
-
-    def ip(self, arguments):
-        return self.run("ip", *arguments.split())
-
-    def sysctl(self, *assignments):
-        self.run("sysctl", "-q", "-w", *assignments)
-
-    def value(self, key):
-        return int(self.run("sysctl", "-n", f"net.ipv4.{key}"))
-
-    def addresses(self, link):
-        """{address/length: its entry} of a link, as ip(8) sees it."""
-        entries = json.loads(self.ip(f"-4 -j addr show dev {link}"))[0]["addr_info"]
-        return {f"{entry['local']}/{entry['prefixlen']}": entry for entry in entries}
-
-    def flags(self, link):
-        return json.loads(self.ip(f"-j link show dev {link}"))[0]["flags"]
-
-    def dump(self):
-        """All of the host's IPv4 that serverprep could possibly touch."""
-        conf = self.run("sysctl", "-a", "--pattern", r"^net\.ipv4\.(ip_forward|conf)")
-        routes = self.ip("-4 route show table all")
-        return sorted(conf.splitlines()), self.ip("-d -4 addr show"), sorted(routes.splitlines()), self.ip("-o link show")
-
-    def command(self, *arguments):
-        return [program("serverprep"), "--state-dir", self.state, *arguments]
-
-    def serverprep(self, *arguments, expect=0, wrap=(), user=()):
-        """Runs serverprep; the outcome with `.json` decoded when it was asked for."""
-        done = subprocess.run(["ip", "netns", "exec", self.name, *wrap, *user, *self.command(*arguments)], text=True,
-                              capture_output=True, timeout=30)
-        assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}{done.stderr}"
-        done.json = json.loads(done.stdout) if "--json" in arguments else None
-        return done
-
-    def over_mount(self, source, target, options=""):
-        return [sys.executable, "-c", OVER_MOUNT, source, target, options]
-
-
-@pytest.fixture
-def host(tmp_path):
-    made = Host(str(tmp_path))
-    try:
-        made.set_up()
-        yield made
-    finally:
-        made.tear_down()
-
 
 def ids(outcome):
     return sorted(finding["id"] for finding in outcome.json["findings"])
@@ -334,6 +240,51 @@ def test_the_configuration_tells_a_server_its_vips(host, tmp_path):
         host.serverprep("--config", str(config), expect=2).stderr
 
 
+def test_a_vip_that_left_the_configuration_leaves_the_host_but_a_host_without_its_address_keeps_what_it_has(host, tmp_path):
+    config = tmp_path / "dsr.yaml"
+    config.write_text(CONFIG.replace("SERVER", "10.0.0.11"))
+    host.serverprep("--config", str(config))
+    prepared = host.dump()
+    host.ip("addr del 10.0.0.11/24 dev eth0")
+    host.serverprep("--config", str(config), expect=2)
+    host.ip("addr add 10.0.0.11/24 dev eth0")
+    host.ip("route add default via 10.0.0.1")
+    assert host.dump() == prepared
+    config.write_text(CONFIG.replace("SERVER", "10.0.0.11").replace(VIP, SECOND_VIP))
+    outcome = host.serverprep("--config", str(config), "--json")
+    assert outcome.json["vips"] == [SECOND_VIP]
+    assert f"{VIP}/32" not in host.addresses("lo") and f"{SECOND_VIP}/32" in host.addresses("lo")
+
+
+def test_a_vip_that_somebody_else_put_back_stays_hidden_when_ours_is_removed(host):
+    host.serverprep("--vip", VIP)
+    host.ip(f"addr del {VIP}/32 dev lo")
+    host.ip(f"addr add {VIP}/32 dev lo")
+    for _ in range(2):
+        assert ids(host.serverprep("--remove", "--json")) == ["vip-kept"]
+        assert f"{VIP}/32" in host.addresses("lo") and host.value("conf.all.arp_ignore") == 1
+    host.ip(f"addr del {VIP}/32 dev lo")
+    host.serverprep("--remove")
+    assert host.value("conf.all.arp_ignore") == 0
+
+
+def test_ip_forward_stays_for_whom_it_forwards_since(host):
+    host.serverprep("--vip", VIP)
+    host.ip("link add docker0 type bridge")
+    assert host.serverprep("--remove", "--dry-run").stdout.count("net.ipv4.ip_forward=0") == 1, "it is down"
+    host.ip("link set docker0 up")
+    outcome = host.serverprep("--remove", "--json")
+    assert {step["object"]: step["status"] for step in outcome.json["steps"]}["net.ipv4.ip_forward"] == "kept"
+    assert host.value("ip_forward") == 1 and host.value("conf.docker0.forwarding") == 1
+
+
+def test_fixing_the_vip_alone_makes_the_host_keep_quiet_about_it_first(host):
+    outcome = host.serverprep("--vip", VIP, "--fix", "vip-missing", "--json")
+    objects = [step["object"] for step in outcome.json["steps"]]
+    assert objects.index("net.ipv4.conf.all.arp_ignore") < objects.index(f"address {VIP}/32 dev lo label lo:0")
+    assert host.value("conf.all.arp_ignore") == 1 and host.value("ip_forward") == 0
+
+
 @pytest.mark.parametrize("arguments, sentence", [
     (["--vip", VIP, "--interface", "eth7"], "there is no interface 'eth7'; there are: peer0, eth0, peer1, eth1"),
     (["--vip", "224.0.0.5"], "'224.0.0.5' is a multicast address"),
@@ -346,7 +297,10 @@ def test_the_configuration_tells_a_server_its_vips(host, tmp_path):
     (["--vip", "10.0.0.2", "--load-balancer", "10.0.0.2"], "VIP '10.0.0.2' is the load balancer's own address"),
     (["--vip", f"{VIP}/32"], "has a prefix length; say the address alone"),
     (["--vip", "web"], "'web' is not an IPv4 address"),
-    (["--vip", VIP, "--dsr-type", "l3"], "'l3' is not supported yet"),
+    (["--vip", VIP, "--dsr-type", "l3", "--decap", "ipip"], "this kernel has no 'ipip': use bpf"),
+    (["--vip", VIP, "--load-balancer", "10.0.0.0/7"], "'10.0.0.0/7' is shorter than 8"),
+    (["--vip", f"{VIP}:0"], "has no port 1 to 65535"),
+    (["--vip", VIP, "--check", "--fix", "arp-ignore"], "--fix"),
     (["--vip", VIP, "--load-balancer", "x"], "--load-balancer: 'x' is not an IPv4 address"),
     (["--vip", VIP, "--check", "--dry-run"], "--check"),
     (["--vip", VIP, "--config", "f"], "--config"),

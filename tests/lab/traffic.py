@@ -70,6 +70,14 @@ def send_raw(host, packets, port=0, answers=0):
     return [(source, bytes.fromhex(payload)) for source, payload in json.loads(done.stdout)]
 
 
+def icmp_answers(host, packets, answers=1):
+    """Sends IPv4 packets as they are, in this order, and waits for that many ICMP messages to this host, for at most 3 s.
+    Returns [IPv4 packet]: what came."""
+    request = {"packets": [bytes(packet).hex() for packet in packets], "port": "icmp", "answers": answers}
+    done = host.run(sys.executable, f"{_HERE}/raw_ip.py", input=json.dumps(request))
+    return [bytes.fromhex(packet) for _, packet in json.loads(done.stdout)]
+
+
 def udp_datagrams(host, address, size, ports, tos=0, dont_fragment=False, port=UDP_PORT):
     """One datagram with `size` bytes of payload from each of the source ports. {"answered": [source port], "wrong": n}"""
     return _script(host, "udp_load.py", "sized", address, port, size, ports.start, ports.stop, tos, int(dont_fragment))
