@@ -8,15 +8,21 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab import Lab, Link, flat
-from lab.programs import prepare_servers, program
+from lab import Lab, Link, flat, layer3
+from lab.programs import LoadBalancer, lb_config, prepare_servers, program
 from lab.services import Nginx
 
 import image as guest_image
+from pool_server import PoolServer
 from vm import NICS, VirtualMachine
+
+pytest.register_assert_rewrite("prepared_server")  # else what differs is not shown
 
 # A shell that starts the tests in the background has SIGINT ignored, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What tests/kernel is built as; for the stage vm of tests/run.sh it is there.
+FILTER_TESTS = guest_image.CACHE.parent / "ci" / "tests" / "kernel" / "filters_kernel_test"
 
 LB_LINK = Link("lan", "10.0.0.2/24")  # lb's place in the flat topology, taken by the virtual machine
 HUGE_PAGES_MB = 320
@@ -72,11 +78,16 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "machine(nic, binding, queues): the one machine this test wants")
 
 
+def without(topology, name):
+    """The topology with a place for the virtual machine."""
+    return dataclasses.replace(topology, nodes=tuple(node for node in topology.nodes if node.name != name),
+                               servers=tuple(server for server in topology.servers if server != name))
+
+
 @pytest.fixture(scope="session")
 def lab():
     """The flat lab without a host lb; nginx on every server, the servers prepared."""
-    topology = flat()
-    with Lab(dataclasses.replace(topology, nodes=tuple(node for node in topology.nodes if node.name != "lb"))) as lab:
+    with Lab(without(flat(), "lb")) as lab:
         for server in lab.servers:
             Nginx(server)
         prepare_servers(lab)
@@ -103,3 +114,33 @@ def vm(request, lab, image):
         vm.reserve_huge_pages(HUGE_PAGES_MB)
         vm.bind(wanted.binding)
         yield vm
+
+
+@pytest.fixture(scope="session")
+def server_lab():
+    """The layer3 lab with the virtual machine `pool_server` in the place of s1; the other servers are namespaces, prepared
+    for Layer 3. No lb running."""
+    with Lab(without(layer3(), "s1")) as lab:
+        for server in lab.servers:
+            Nginx(server)
+        prepare_servers(lab, "l3")
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def pool_server(server_lab):
+    """The virtual machine as pool server s1, with serverprep; one boot for all tests. Tests leave it as they found it."""
+    node = next(node for node in layer3().nodes if node.name == "s1")
+    programs = [path for path in (program("serverprep"), str(FILTER_TESTS)) if os.path.exists(path)]
+    image = guest_image.build(server_lab.directory, programs, guest_image.POOL_SERVER)
+    with VirtualMachine(server_lab, node.links[0], image, "virtio-net-pci", cpus=2, memory=512) as vm:
+        yield PoolServer(vm, node)
+
+
+@pytest.fixture(scope="module")
+def lb(server_lab, pool_server):
+    """lb with the machine as its only server, for Layer 3."""
+    config = lb_config(server_lab, "l3")
+    config["pools"][0]["servers"] = [{"address": pool_server.address}]
+    with LoadBalancer(server_lab, config) as running:
+        yield running

@@ -1,4 +1,5 @@
-"""What the guest boots: Debian's kernel, and an initramfs with busybox, kernel modules, dpdk-testpmd, DPDK's drivers and lb.
+"""What the guest boots: Debian's kernel, and an initramfs with busybox, kernel modules, and what the guest is for: lb with
+driver dpdk (dpdk-testpmd, DPDK's drivers), or a pool server (ip, tc, nft, nginx, bpftool).
 
 The packages of the kernel and of busybox are downloaded and unpacked under build/vm, not installed: a kernel would enter
 the machine's boot menu, and busybox-static would replace its busybox. They stay there until that directory is removed. The
@@ -20,9 +21,32 @@ from lab import CommandFailed
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / "build" / "vm"
 
-# With what they depend on. virtio_console carries the commands of guest.py; tun makes dsr-vip and kernel interfaces.
-MODULES = ("virtio_pci", "virtio_console", "virtio_net", "e1000e", "vmxnet3", "af_packet", "tun",
-           "uio_pci_generic", "vfio-pci", "vfio_iommu_type1")
+# With what they depend on. virtio_console carries the commands of vm.py.
+MODULES = ("virtio_pci", "virtio_console", "virtio_net", "af_packet", "tun")
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a guest is for. `programs`: names of this machine's, with their libraries."""
+
+    name: str
+    modules: tuple
+    programs: tuple
+    dpdk: bool = False
+
+
+# tun makes dsr-vip and kernel interfaces.
+BALANCER = Purpose("balancer", ("e1000e", "vmxnet3", "uio_pci_generic", "vfio-pci", "vfio_iommu_type1"), ("dpdk-testpmd",), dpdk=True)
+
+# Nothing loads these but the kernel's own call of /sbin/modprobe, as on any host. The packet filter's are what `nft` of
+# Debian asks for in usual rule sets.
+POOL_SERVER = Purpose(
+    "server",
+    ("ipip", "ip_gre", "dummy", "veth", "macvlan", "bridge", "bonding", "8021q",
+     "sch_ingress", "cls_bpf", "cls_u32", "cls_matchall", "act_bpf", "act_gact", "act_mirred",
+     "nf_tables", "nft_ct", "nft_fib_inet", "nft_limit", "nft_log", "nft_nat", "nft_masq", "nft_reject_inet", "nft_chain_nat",
+     "nf_log_syslog", "inet_diag", "tcp_diag", "udp_diag"),
+    ("ip", "bridge", "tc", "ss", "nft", "bpftool", "ethtool", "nginx"))
 
 # Loaded by DPDK from a directory, at run time: nothing names them as libraries.
 DPDK_PLUGINS = ("bus_pci", "bus_vdev", "mempool_ring", "net_virtio", "net_e1000", "net_vmxnet3", "net_af_packet", "net_tap",
@@ -145,8 +169,43 @@ class Image:
     initramfs: str
 
 
-def build(directory, programs=()):
-    """Writes the initramfs into `directory`. `programs`: of this machine, for the guest's /usr/sbin. Returns Image."""
+def _add_modules(archive, kernel, release, modules):
+    """With what modprobe has to know of these, and not of the other 4000: it reads all of it each time, slowly here."""
+    names, options = set(), set()
+    for module in modules:
+        for line in _run("modprobe", "-d", kernel, "-S", release, "--show-depends", module).splitlines():
+            kind, path, *parameters = line.split()
+            if kind != "insmod":
+                continue  # built in
+            archive.add(os.path.relpath(path, kernel), path)
+            names.add(name := Path(path).stem.replace("-", "_"))
+            if parameters:
+                options.add(f"options {name} {' '.join(parameters)}\n")
+    archive.put("etc/modprobe.d/options.conf", "".join(sorted(options)).encode())
+    directory = Path("lib", "modules", release)
+    for file, named in (("modules.dep", r"[^:]*/([^/]+)\.ko:.*"), ("modules.alias", r"alias \S+ (\S+)")):
+        lines = (kernel / directory / file).read_text().splitlines(keepends=True)
+        kept = [line for line in lines if (match := re.match(named, line)) and match[1].replace("-", "_") in names]
+        archive.put(str(directory / file), "".join(kept).encode())
+
+
+def _add_dpdk(archive):
+    for plugin in DPDK_PLUGINS:
+        found = glob.glob(f"/usr/lib/*/dpdk/pmds-*/librte_{plugin}.so")
+        if not found:
+            raise CommandFailed(f"DPDK's driver '{plugin}' is not installed: tests/packages.sh names its package")
+        archive.add_program(found[0])
+
+
+def _found(program):
+    path = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if path is None:
+        raise CommandFailed(f"'{program}' is not installed: tests/packages.sh names its package")
+    return path
+
+
+def build(directory, programs=(), purpose=BALANCER):
+    """Writes the initramfs into `directory`. `programs`: paths, for the guest's /usr/sbin. Returns Image."""
     busybox = _unpacked("busybox", lambda: "busybox-static") / "bin" / "busybox"
     kernel = _unpacked("kernel", _kernel_package)
     release = next((kernel / "lib" / "modules").iterdir()).name
@@ -161,24 +220,18 @@ def build(directory, programs=()):
     for applet in _run(busybox, "--list-full").split():
         archive.put(applet, b"/bin/busybox", stat.S_IFLNK | 0o777)
     archive.add("bin/busybox", busybox)  # last: the list has it too
+    archive.add_program("bin/sh", "/bin/dash")  # as Debian has it; busybox's shell prefers its own `ip` to the one on PATH
 
-    for module in MODULES:
-        for path in re.findall(r"insmod (\S+)", _run("modprobe", "-d", kernel, "-S", release, "--show-depends", module)):
-            archive.add(os.path.relpath(path, kernel), path)
-    for path in (kernel / "lib" / "modules" / release).glob("modules.*"):
-        archive.add(os.path.relpath(path, kernel), path)
-
-    for plugin in DPDK_PLUGINS:
-        found = glob.glob(f"/usr/lib/*/dpdk/pmds-*/librte_{plugin}.so")
-        if not found:
-            raise CommandFailed(f"DPDK's driver '{plugin}' is not installed: tests/packages.sh names its package")
-        archive.add_program(found[0])
-    archive.add_program(shutil.which("dpdk-testpmd") or "/usr/bin/dpdk-testpmd")
-    archive.add_links_to_dpdk_drivers()
+    _add_modules(archive, kernel, release, MODULES + purpose.modules)
+    if purpose.dpdk:
+        _add_dpdk(archive)
+    for program in purpose.programs:  # in the place of busybox's of that name
+        archive.add_program(_found(program))
+    archive.add_links_to_dpdk_drivers()  # last: programs bring some, too
     archive.add(glob.glob("/lib/*/libgcc_s.so.1")[0])  # loaded at run time, when a thread is cancelled
     for program in programs:
         archive.add_program(f"usr/sbin/{os.path.basename(program)}", program)
 
-    initramfs = os.path.join(directory, "initramfs.cpio")  # not compressed: the guest's emulated processor is the slow one
+    initramfs = os.path.join(directory, f"{purpose.name}.cpio")  # not compressed: the guest's emulated processor is the slow one
     archive.write(initramfs)
     return Image(kernel=str(kernel / "boot" / f"vmlinuz-{release}"), initramfs=initramfs)

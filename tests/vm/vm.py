@@ -134,6 +134,7 @@ class VirtualMachine:
         self.run(f"""
             set -e
             modprobe {driver}
+            if [ {driver} = vfio-pci ]; then modprobe vfio_iommu_type1; fi # nothing else loads it
             cd /sys/bus/pci/devices/{PCI_ADDRESS}
             if [ -e driver ]; then echo {PCI_ADDRESS} > driver/unbind; fi
             echo {driver} > driver_override
