@@ -4,17 +4,17 @@
 # To build, and to run the demo.
 demo_packages=(g++ cmake ninja-build pkg-config
     libnl-3-dev libpcap-dev libcli11-dev catch2 libfmt-dev nlohmann-json3-dev libyaml-dev
-    libmicrohttpd-dev libcurl4-openssl-dev libsystemd-dev
+    libmicrohttpd-dev libcurl4-openssl-dev libsystemd-dev libbpf-dev clang
     nginx-light iproute2 iputils-ping procps curl jq python3 python3-yaml)
 
 # To run every test.
 test_packages=("${demo_packages[@]}" ccache git
     python3-scapy python3-pytest python3-pytest-timeout openssh-client openssh-server ansible-core ansible ansible-lint python3-apt sudo
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev tcpdump mandoc libcap2-bin util-linux ethtool bpftool
-    shellcheck libbenchmark-dev valgrind libdpdk-dev dpdk)
+    nftables iptables strace systemd shellcheck libbenchmark-dev valgrind libdpdk-dev dpdk)
 
 # For the stage vm. The guest's kernel and busybox are not here: tests/vm downloads these packages and does not install them.
-vm_packages=("${test_packages[@]}" qemu-system-x86 kmod dpdk libdpdk-dev)
+vm_packages=("${test_packages[@]}" qemu-system-x86 kmod dpdk libdpdk-dev nftables)
 
 # install_missing PACKAGE…: nothing happens, not even an index update, when all are there. Services that come with a
 # package (nginx, sshd) are neither started now nor, if they are new, at the next boot.

@@ -6,24 +6,24 @@ root=$PWD
 prefix=$root/build/prefix
 logs=$root/build/test-logs
 python=/usr/bin/python3
-export DSR_PREFIX=$prefix
+export DSR_PREFIX=$prefix DSR_LINT=
 . tests/packages.sh
 
 # name|title|in --quick? ("on demand": only when asked for)
 stages=(
     "packages|Debian packages|quick"
-    "build|build with warnings as errors, install to build/prefix|quick"
+    "build|build with warnings as errors, install to build/prefix; without DPDK and BPF, too|quick"
     "unit|unit tests|quick"
     "style|clang-format, shellcheck, manual pages|quick"
     "contract|programs without a network: configuration errors, replay, options|quick"
     "lab|system tests in network namespaces|quick"
     "dpdk|the same with driver dpdk in place of pcap: traffic (--dpdk: all of lb's tests)|"
     "playbooks|playbooks over SSH|"
-    "bench|benchmarks, once and briefly: that they run, not how fast they are|"
     "sanitizers|unit tests with address and undefined-behaviour sanitizers|"
     "fuzz|fuzzers, 15 seconds each|"
-    "tidy|clang-tidy over what reads packets (--lint: over everything)|"
-    "vm|driver dpdk in a virtual machine with PCI network cards|on demand"
+    "tidy|clang-tidy over what reads packets and rulesets (--lint: over everything)|"
+    "bench|benchmarks, once and briefly: that they run, not how fast they are|"
+    "vm|in a virtual machine: driver dpdk with PCI network cards, serverprep with the kernel's ipip|on demand"
 )
 
 usage() {
@@ -40,6 +40,9 @@ Installs the Debian packages that are missing, builds, and runs every test. Logs
   --vm-all       the same with every model of network card, not one alone
   --help         this text
 
+What sanitizers, fuzz and tidy build and read is begun beside the stages before them that mostly wait (its own log:
+build/test-logs/STAGE.ahead.log). Nothing runs beside the benchmarks.
+
 Stages:
 END
     local entry name title quick
@@ -51,12 +54,12 @@ END
     done
 }
 
-quick='' lint='' dpdk='' vm=''
+quick='' dpdk='' vm=''
 only=()
 while (($#)); do
     case $1 in
     --quick) quick=yes ;;
-    --lint) lint=yes ;;
+    --lint) DSR_LINT=yes ;;
     --dpdk) dpdk=yes ;;
     --vm) vm=yes ;;
     --vm-all) vm=all ;;
@@ -124,9 +127,12 @@ stage_build() {
     for program in sbin/lb sbin/serverprep bin/verify; do
         each "$program is installed and knows its version" "$prefix/$program" --version
     done
-    cmake -G Ninja -S . -B build/without-dpdk -DCMAKE_BUILD_TYPE=Release -DDSR_WERROR=ON -DDSR_DPDK=OFF -DDSR_TESTS=OFF
-    cmake --build build/without-dpdk --target lb
-    each "lb without DPDK says that driver dpdk is not in it" says_no_dpdk build/without-dpdk/lb/lb
+    # The preset's own command lines but for three files: ccache has the rest from just now.
+    local bare=build/without-dpdk-and-bpf
+    cmake -G Ninja -S . -B "$bare" -DCMAKE_BUILD_TYPE=Release -DDSR_WERROR=ON -DDSR_DPDK=OFF -DDSR_BPF=OFF -DDSR_TESTS=OFF
+    cmake --build "$bare" --target lb serverprep
+    each "lb without DPDK says that driver dpdk is not in it" says_no_dpdk "$bare/lb/lb"
+    each "serverprep without BPF says that it has no filters" says_no_bpf "$bare/serverprep/serverprep"
 }
 
 says_no_dpdk() { # lb
@@ -137,14 +143,27 @@ says_no_dpdk() { # lb
     [[ $status == 2 && $said == *"driver 'dpdk' is not in this build"* ]]
 }
 
+says_no_bpf() { # serverprep
+    local said status=0
+    # shellcheck disable=SC2016 # the inner shell expands it
+    said=$(unshare --net sh -ec '
+        ip link add eth0 type veth peer name eth1
+        ip address add 10.0.0.11/24 dev eth0
+        ip link set eth0 up
+        "$1" --check --vip 10.0.0.100 --dsr-type l3 --decap bpf --load-balancer 10.0.0.2
+    ' says_no_bpf "$1" 2>&1) || status=$?
+    echo "$said"
+    [[ $status == 2 && $said == *"--decap: 'bpf' is not in this build"* ]]
+}
+
 stage_unit() { run_ctest ci; }
 
 stage_style() {
     local file
     while read -r file; do
         each "$file" clang-format-19 --dry-run -Werror "$file"
-    done < <(our_sources; find tests -name '*.bpf.c' | sort)
-    for file in tests/*.sh tests/*/*.sh .ci/run; do
+    done < <(our_sources; find serverprep tests -name '*.bpf.c' | sort)
+    for file in tests/*.sh tests/*/*.sh serverprep/*/*.sh .ci/run; do
         [[ ! -e $file ]] || each "$file" shellcheck -x "$file"
     done
     while read -r file; do
@@ -178,15 +197,12 @@ stage_bench() {
 }
 
 stage_sanitizers() {
-    cmake --preset asan
-    # Only the unit tests and what they link: dsr_unit_test names a test as its program.
-    local programs
-    mapfile -t programs < <(ctest --preset asan -N | sed -n 's/^ *Test *#[0-9]*: //p')
-    cmake --build --preset asan --target "${programs[@]}"
+    ahead sanitizers
     run_ctest asan
 }
 
 stage_fuzz() { # one line "passed NAME: …" or "FAILED NAME: …" for each fuzzer
+    ahead fuzz
     local status=0
     bash tests/fuzz/run.sh 15 | tee "$logs/fuzz.out" || status=$?
     count "$(grep -c '^passed' "$logs/fuzz.out")" "$(grep -c '^FAILED' "$logs/fuzz.out")"
@@ -194,16 +210,8 @@ stage_fuzz() { # one line "passed NAME: …" or "FAILED NAME: …" for each fuzz
 }
 
 stage_tidy() {
-    # Each source as g++ was told to compile it. All of them take 15 minutes of processor time, most of it in the headers
-    # of third-party libraries; so the usual run is confined to the code that untrusted bytes reach.
-    local which='^(common/(wire|ring)|lb/dataplane)/.*\.cpp$'
-    [[ -z $lint ]] || which='\.cpp$'
-    our_sources | grep -v '^tests/fuzz/' | grep -E "$which" >"$logs/tidy.files"
     local status=0
-    # shellcheck disable=SC2016 # the inner shell expands it
-    xargs -a "$logs/tidy.files" -P 2 -I{} bash -c '
-        if clang-tidy-19 -p build/ci --quiet "$1" 2>/dev/null; then echo "passed $1"; else echo "FAILED $1"; exit 1; fi
-    ' tidy {} | tee "$logs/tidy.out" || status=$?
+    ahead tidy || status=$?
     count "$(grep -c '^passed' "$logs/tidy.out")" "$(grep -c '^FAILED' "$logs/tidy.out")"
     return "$status"
 }
@@ -213,6 +221,44 @@ stage_vm() {
     local options=()
     [[ $vm != all ]] || options+=(--all-nics)
     run_pytest vm tests/vm "${options[@]}"
+}
+
+# -- work ahead: what needs processors alone goes on beside the stages that mostly wait ---------------------------------
+
+ahead_pid='' # of the session that does it
+
+begin_ahead() {
+    local entry name title in_quick stages_ahead=()
+    for entry in "${stages[@]}"; do
+        IFS='|' read -r name title in_quick <<<"$entry"
+        [[ $name =~ ^(sanitizers|fuzz|tidy)$ ]] || continue
+        wanted "$name" "$in_quick" || continue
+        rm -f "$logs/$name.ahead"
+        stages_ahead+=("$name")
+    done
+    ((${#stages_ahead[@]})) || return 0
+    setsid bash tests/ahead.sh --beside "${stages_ahead[@]}" </dev/null &
+    ahead_pid=$!
+}
+
+end_ahead() { # if it still runs, all of its session
+    [[ -z $ahead_pid ]] || ! jobs -pr | grep -qx "$ahead_pid" || kill -- "-$ahead_pid"
+}
+trap end_ahead EXIT
+trap 'exit 130' INT # also when the stage's program took Ctrl-C for itself
+
+# ahead STAGE: tests/ahead.sh has done its part, now or beside the stages before; with its output and exit status.
+ahead() {
+    local result=$logs/$1.ahead
+    if [[ -z $ahead_pid ]]; then
+        bash tests/ahead.sh "$1"
+        return
+    fi
+    # A subshell cannot `wait` for a process of its parent's.
+    while [[ ! -s $result ]] && kill -0 "$ahead_pid" 2>/dev/null; do sleep 0.2; done
+    cat "$logs/$1.ahead.log"
+    [[ -s $result ]] || echo "tests/ahead.sh did not come to its end"
+    return "$(cat "$result" || echo 1)"
 }
 
 # -- running them ------------------------------------------------------------------------------------------------------
@@ -263,7 +309,10 @@ run_stage() { # name, title
 mkdir -p "$logs"
 for entry in "${stages[@]}"; do
     IFS='|' read -r name title in_quick <<<"$entry"
-    if wanted "$name" "$in_quick"; then run_stage "$name" "$title"; fi
+    wanted "$name" "$in_quick" || continue
+    # Not beside the unit tests, so that these say soon whether there is anything to go on with.
+    if [[ $name =~ ^(style|contract|lab|dpdk|playbooks)$ && -z $ahead_pid$build_broken ]]; then begin_ahead; fi
+    run_stage "$name" "$title"
 done
 
 printf '\n%s── summary, %d:%02d minutes%s\n' "$bold" $((SECONDS / 60)) $((SECONDS % 60)) "$plain"
