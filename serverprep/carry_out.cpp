@@ -51,7 +51,6 @@ Result<void> apply_remembered(Plan& plan, Report& report, const Task& task, cons
     auto done = apply(kernel, steps);
     if (done) {
         const State old = std::exchange(plan.before, after);
-        plan.leaving.clear();
         plan.shared.leaving.clear();
         done = confirm(kernel, plan, steps, must_be_gone);
         if (done) {

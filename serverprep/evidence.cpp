@@ -43,10 +43,6 @@ std::optional<wire::Ipv4Address> far_away(const Inventory& inventory) {
     return std::nullopt;
 }
 
-bool owns(const Inventory& inventory, wire::Ipv4Address vip) {
-    return is_own(vip, inventory);
-}
-
 }  // namespace
 
 std::vector<std::string> arrival_links(const ServedVip& served, const Inventory& inventory) {
@@ -73,7 +69,7 @@ Evidence ask_paths(Kernel& kernel, const Request& request, const Desired& desire
     for (const ServedVip& served : desired.vips) {
         const netlink::Link* interface = inventory.link(served.interface);
         const bool is_up = interface != nullptr && interface->up;
-        if (!is_up || !owns(inventory, served.vip) || ++asked > kMostVipsAsked) continue;
+        if (!is_up || !is_own(served.vip, inventory) || ++asked > kMostVipsAsked) continue;
         for (wire::Ipv4Address client : sample_clients(request, served, inventory)) {
             for (const std::string& name : arrival_links(served, inventory)) {
                 const netlink::Link* link = inventory.link(name);

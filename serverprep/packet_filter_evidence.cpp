@@ -14,7 +14,6 @@ namespace {
 using firewall::FilteredPacket;
 using firewall::FilterVerdict;
 
-constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kIpInIp = 4;
 
 class Questions {
@@ -39,7 +38,7 @@ private:
     }
 
     static std::string text_of(const ServicePorts& service) {
-        const char* protocol = service.protocol == kTcp ? "TCP" : "UDP";
+        const char* protocol = service.protocol == netlink::kProtocolTcp ? "TCP" : "UDP";
         return service.first == 0 ? protocol : fmt::format("{} port {}", protocol, service.first);
     }
 
@@ -118,7 +117,8 @@ void ask_packet_filter(Kernel& kernel, const Desired& desired, const Observed& o
     Questions questions(*ruleset, observed, evidence);
     for (const ServedVip& served : desired.vips) {
         const auto ports = desired.ports.find(served.vip);
-        questions.ask(served, ports == desired.ports.end() ? std::set{ServicePorts{kTcp, 0, 0}} : ports->second);
+        questions.ask(
+            served, ports == desired.ports.end() ? std::set{ServicePorts{netlink::kProtocolTcp, 0, 0}} : ports->second);
     }
 }
 

@@ -14,7 +14,7 @@ void make_steps(Plan& plan) {
     // difference() has the filters of those that leave, too, unless nobody is left.
     const FilterSteps filters = stay.empty() ? FilterSteps::included : FilterSteps::left_out;
     // Also what VIPs that stay do not need any more, because they are served in another way now.
-    Undo undone = undo(plan.before, plan.leaving, stay, plan.observed, filters);
+    Undo undone = undo(plan.before, plan.shared.leaving, stay, plan.observed, filters);
     plan.steps = std::move(undone.steps);
     plan.without_leaving = std::move(undone.after);
     if (stay.empty()) return;
@@ -47,14 +47,16 @@ std::set<std::string> links_of(const State& state) {
 void part_others(const Request& request, Plan& plan) {
     for (const auto& [address, vip] : plan.before.vips) {
         if (plan.desired.find(address) != nullptr) continue;
-        // A host that lost its address for a moment has not left its pools.
-        const bool gone = plan.desired.in_file || !plan.desired.of_file.contains(address);
-        if (request.config && vip.served.from_config && gone)
-            plan.leaving.insert(address);
+        if (request.config && leaves_with(plan.desired, vip.served))
+            plan.shared.leaving.insert(address);
         else
             plan.shared.others.push_back(vip.served);
     }
-    plan.shared.leaving = plan.leaving;
+}
+
+bool leaves_with(const Desired& desired, const ServedVip& served) {
+    // A host that lost its address for a moment has not left its pools.
+    return served.from_config && (desired.in_file || !desired.of_file.contains(served.vip));
 }
 
 Result<void> look_again(Kernel& kernel, Plan& plan) {

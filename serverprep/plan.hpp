@@ -15,9 +15,8 @@ namespace dsr::serverprep {
 // What a run is about, once everything has been read.
 struct Plan {
     Desired desired;
-    State before;                         // as it is on record
-    std::set<wire::Ipv4Address> leaving;  // VIPs that the configuration does not have any more
-    Shared shared;
+    State before;   // as it is on record
+    Shared shared;  // those that leave: VIPs that the configuration does not have any more
     Observed observed;
     std::vector<Step> steps;
     State without_leaving;
@@ -35,6 +34,9 @@ void part_others(const Request& request, Plan& plan);
 
 // Those that will be served: the request's and the others.
 std::vector<ServedVip> staying(const Plan& plan);
+
+// Whether a VIP on record that the configuration does not ask for is to be removed.
+bool leaves_with(const Desired& desired, const ServedVip& served);
 
 // Observes the host and plans from what it finds.
 Result<void> look_again(Kernel& kernel, Plan& plan);

@@ -58,7 +58,7 @@ Report run(Plan plan, const Request& request, const Task& task, Kernel& kernel, 
     part_others(request, plan);
     if (auto looked = look_again(kernel, plan); !looked)
         return failed(std::move(report), Exit::failed, looked.error().message);
-    if (auto blind = refusal_when_blind(task.action, plan.observed, staying(plan), plan.leaving, plan.before))
+    if (auto blind = refusal_when_blind(task.action, plan.observed, staying(plan), plan.shared.leaving, plan.before))
         return failed(std::move(report), Exit::failed, std::move(*blind));
     report.steps = plan.steps;
     const Ask ask = task.action == Action::apply ? Ask::nothing : Ask::all;
@@ -178,10 +178,7 @@ Report prepare(const Request& asked, const Task& task, Kernel& kernel, const std
         plan.before = std::move(*state);
     else
         plan.remarks.push_back("what is on record: " + state.error().message);
-    const auto leaves = [&](const auto& entry) {
-        const bool gone = plan.desired.in_file || !plan.desired.of_file.contains(entry.first);
-        return entry.second.served.from_config && gone;
-    };
+    const auto leaves = [&](const auto& entry) { return leaves_with(plan.desired, entry.second.served); };
     if (plan.desired.vips.empty() && std::ranges::none_of(plan.before.vips, leaves))
         return failed({}, Exit::usage,
                       fmt::format("no pool in the file has a server with an address of this host{}",

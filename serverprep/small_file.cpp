@@ -30,6 +30,11 @@ Result<std::optional<std::string>> read_file_if_there(const std::string& path) {
     return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
+std::string read_text(const std::string& path) {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
 Result<void> replace_file(const std::string& path, const std::string& text, Durable durable) {
     const std::string draft = path + ".new";
     const sys::UniqueFd fd(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));

@@ -16,6 +16,10 @@ Result<std::optional<std::string>> read_file_if_there(const std::string& path);
 // All of it; false leaves the reason in errno.
 bool write_all(int fd, std::string_view text);
 
+// Empty for a file that cannot be read: it then says nothing. (Such files are masked by links to /dev/null, or to
+// nothing.)
+std::string read_text(const std::string& path);
+
 enum class Durable : std::uint8_t { no, yes };
 
 // The file, mode 0644, is either as it was or complete; Durable::yes: also after a power failure. What is at PATH.new

@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -41,11 +39,6 @@ Result<std::string> namespace_name() {
     if (::stat("/proc/self/ns/net", &info) != 0)
         return fail(fmt::format("cannot tell which network namespace this is: {}", reason()));
     return fmt::format("netns-inode-{}", info.st_ino);
-}
-
-std::string read_text(const std::string& path) {
-    std::ifstream in(path);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 Result<sys::UniqueFd> lock(const std::string& path) {

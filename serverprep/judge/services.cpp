@@ -9,19 +9,17 @@
 namespace dsr::serverprep {
 namespace {
 
-constexpr std::uint8_t kTcp = 6;
-
 std::string text_of(const ServicePorts& ports) {
-    const char* protocol = ports.protocol == kTcp ? "TCP" : "UDP";
+    const char* protocol = ports.protocol == netlink::kProtocolTcp ? "TCP" : "UDP";
     return ports.first == ports.last ? fmt::format("{} port {}", protocol, ports.first)
                                      : fmt::format("{} ports {} to {}", protocol, ports.first, ports.last);
 }
 
 std::string text_of(wire::Ipv4Address vip, const ServicePorts& ports) {
-    return ports.first == ports.last
-               ? fmt::format("{}:{}{}", wire::to_string(vip), ports.first, ports.protocol == kTcp ? "" : "/udp")
-               : fmt::format("{}:{}-{}{}", wire::to_string(vip), ports.first, ports.last,
-                             ports.protocol == kTcp ? "" : "/udp");
+    return ports.first == ports.last ? fmt::format("{}:{}{}", wire::to_string(vip), ports.first,
+                                                   ports.protocol == netlink::kProtocolTcp ? "" : "/udp")
+                                     : fmt::format("{}:{}-{}{}", wire::to_string(vip), ports.first, ports.last,
+                                                   ports.protocol == netlink::kProtocolTcp ? "" : "/udp");
 }
 
 class ListenerJudge {
@@ -62,7 +60,7 @@ private:
         std::string own;
         const auto addresses = own_addresses(served.interface, scene_.observed.inventory, {});
         for (const netlink::Listener& listener : listeners_) {
-            if (listener.protocol != kTcp) continue;
+            if (listener.protocol != netlink::kProtocolTcp) continue;
             if (hears(listener, served)) return;
             if (std::ranges::find(addresses, listener.address) != addresses.end())
                 own +=

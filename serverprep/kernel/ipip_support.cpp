@@ -1,20 +1,13 @@
 #include "serverprep/kernel/ipip_support.hpp"
 
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include <sys/utsname.h>
 
+#include "serverprep/small_file.hpp"
+
 namespace dsr::serverprep {
 namespace {
-
-// Empty for a file that cannot be read: it then says nothing.
-std::string read_text(const std::filesystem::path& path) {
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    return std::move(text).str();
-}
 
 bool line_names(std::string_view line, std::string_view module) {
     const std::string_view path = line.substr(0, line.find(':'));

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <span>
 #include <string_view>
@@ -15,6 +13,7 @@
 #include "serverprep/persist/host_files.hpp"
 #include "serverprep/persist/install.hpp"
 #include "serverprep/persist/overrides.hpp"
+#include "serverprep/small_file.hpp"
 
 namespace dsr::serverprep::persist {
 namespace {
@@ -26,12 +25,6 @@ constexpr std::array kNetworkDirectories{"/etc/systemd/network", "/run/systemd/n
                                          "/usr/local/lib/systemd/network", "/usr/lib/systemd/network",
                                          "/lib/systemd/network"};
 constexpr std::array kInterfacesDirectories{"/etc/network/interfaces.d"};
-
-// What cannot be read does not count: it may be a link to /dev/null or to nothing, which is how such files are masked.
-std::string read_text(const std::string& path) {
-    std::ifstream in(path);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 // By name, as systemd and procps read them.
 std::vector<TextFile> files_of(std::span<const char* const> directories, std::string_view suffix,

@@ -1,6 +1,7 @@
 """serverprep --watch against the real kernel: what drifts is repaired soon and said once, whoever fights is left alone and
 named, and the guard does as the service manager asks. Needs root and $DSR_PREFIX (see README.md)."""
 
+import contextlib
 import os
 import re
 import select
@@ -148,12 +149,22 @@ def test_an_interface_that_is_made_anew_is_prepared_again_also_when_rp_filter_co
         wait_until(lambda: host.value("conf.eth0.rp_filter") == 2, "rp_filter is repaired", HEARD)
 
 
+@contextlib.contextmanager
+def fighting(host, setting, value):
+    """Somebody else keeps writing this value of net/ipv4/conf."""
+    fighter = subprocess.Popen(["ip", "netns", "exec", host.name, "sh", "-c",
+                                f"while sleep 0.1; do echo {value} > /proc/sys/net/ipv4/conf/{setting}; done"])
+    try:
+        yield
+    finally:
+        fighter.kill()
+        fighter.wait()
+
+
 def test_who_fights_is_named_and_backed_off_from_while_a_deleted_vip_is_back_promptly(host, tmp_path):
     name = re.escape("net.ipv4.conf.eth0.rp_filter")
     with Guard(host, tmp_path) as guard:
-        fighter = subprocess.Popen(["ip", "netns", "exec", host.name, "sh", "-c",
-                                    "while sleep 0.1; do echo 1 > /proc/sys/net/ipv4/conf/eth0/rp_filter; done"])
-        try:
+        with fighting(host, "eth0/rp_filter", 1):
             guard.wait_line(f"warning: {name} was changed back 3 times within [0-9]+ s: something else manages it", 10 * POLL)
             wait_until(lambda: guard.metric("serverprep_fights") == 1, "the metrics tell of the fight")
             repairs = guard.metric('serverprep_repairs_total{object="net.ipv4.conf.eth0.rp_filter"}')
@@ -163,25 +174,17 @@ def test_who_fights_is_named_and_backed_off_from_while_a_deleted_vip_is_back_pro
             guard.checked_again()
             assert guard.metric('serverprep_repairs_total{object="net.ipv4.conf.eth0.rp_filter"}') == repairs
             assert len(guard.lines(f"repaired {name}")) == 3 and len(guard.lines("warning")) == 1, guard.log()
-        finally:
-            fighter.kill()
-            fighter.wait()
         wait_until(lambda: is_right(host), "it is repaired once more after the pause", 15)
 
 
 def test_while_arp_ignore_is_fought_over_a_deleted_vip_is_not_put_back_for_all_to_hear(host, tmp_path):
     with Guard(host, tmp_path) as guard:
-        fighter = subprocess.Popen(["ip", "netns", "exec", host.name, "sh", "-c",
-                                    "while sleep 0.1; do echo 0 > /proc/sys/net/ipv4/conf/all/arp_ignore; done"])
-        try:
+        with fighting(host, "all/arp_ignore", 0):
             guard.wait_line(r"warning: net\.ipv4\.conf\.all\.arp_ignore was changed back 3 times", 10 * POLL)
             wait_until(lambda: host.value("conf.all.arp_ignore") == 0, "it is changed back")
             host.ip(f"addr del {VIP}/32 dev lo")
             guard.checked_again()
             assert f"{VIP}/32" not in host.addresses("lo"), guard.log()
-        finally:
-            fighter.kill()
-            fighter.wait()
         wait_until(lambda: is_right(host), "both are repaired after the pause", 15)
 
 
